@@ -1,0 +1,297 @@
+"""The way from wherever the console is to a command prompt of our own, and back to the SAC prompt.
+
+What SAC says and wants: windows-sac.md 1.3 to 1.8, 2.4 and 6. Rules kept here: the mode is proven before each key; the
+home sequence (ESC TAB, 0, one key) forces a redraw, so no cell older than the connection is trusted; the one key that a
+preview swallows is a backspace, the only key that is harmless at every prompt it could reach by mistake.
+"""
+
+from dataclasses import dataclass
+
+from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
+from serialfix.console.expect import Pattern
+from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, erase_line, type_line
+from serialfix.console.modes import IN_WORDS, Kind, Mode, read_mode
+from serialfix.console.screen import Screen
+
+NEXT_CHANNEL = b"\x1b\t"
+SAC_CHANNEL = b"0"
+SAC_PROMPT = "SAC>"
+SAC_LINE = 78  # characters that SAC keeps of a line (windows-sac.md 2.4)
+
+QUIET = 0.6  # seconds of silence after which a redraw is over; gaps of 0.32 s inside an answer were seen (2.5)
+SWITCH_TIMEOUT = 10.0
+CHANNEL_TIMEOUT = 30.0
+LOGIN_TIMEOUT = 60.0
+
+_CREATED = Pattern(
+    "created", r"A new channel has been created\.[^\r\n]{0,60}[\r\n]{1,4}Channel: (\w{1,64})[\r\n]", width=200
+)
+_NOT_YET = Pattern("not yet", r"Command Prompt channels has not yet", width=60)
+_HANGS = Pattern("hangs", r"Command Prompt channels has timed out", width=60)
+_DISABLED = Pattern("disabled", r"Launching of Command Prompt channels is disabled", width=60)
+_FULL = Pattern("full", r"The maximum number of channels has been reached", width=60)
+_FAILED = Pattern("failed", r"The SAC Command Console session failed to be created", width=70)
+_AVAILABLE = Pattern("available", r"EVENT: The CMD command is now available", width=60)
+_REFUSED = Pattern("refused", r"Unable to authenticate", width=40)
+
+
+class NoWay(Exception):
+    """The console can't be brought where it has to be. ``seen`` is one sentence, ``advice`` what to do."""
+
+    def __init__(self, seen: str, advice: str) -> None:
+        super().__init__(seen)
+        self.seen = seen
+        self.advice = advice
+
+
+class LoginRefused(Exception):
+    """Windows did not take the user name and password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who logs in at the channel. ``domain`` empty: a local account. ``password`` never shows in a repr."""
+
+    user: str
+    domain: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login({self.user!r}, {self.domain!r}, <password>)"
+
+
+def find_home(keyboard: Keyboard) -> Conversation[None]:
+    """From any mode of the running OS to an empty ``SAC>``, proven by a redraw and a fresh prompt. Raises NoWay."""
+    yield Expect((), timeout=3.0, quiet=QUIET)  # the gateway replays old output first
+    for _ in range(3):
+        yield Send(NEXT_CHANNEL)
+        yield Expect((_preview(),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+        yield Send(SAC_CHANNEL)
+        yield Expect((_preview("SAC"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+        yield Send(BACKSPACE)
+        yield Expect((_mode("sac"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+        mode = yield from _settled_mode()
+        if mode.kind == "sac pager":
+            yield Send(ENTER)
+            mode = yield from _settled_mode()
+        if mode.kind == "sac":
+            # An EVENT hides what was half typed before it, and leaves it in the buffer (windows-sac.md 6.4).
+            yield from erase_line(SAC_PROMPT, SAC_LINE)
+            if (yield from _fresh_prompt()):
+                return
+        if mode.kind == "stripped sac":
+            raise NoWay(
+                "The console shows !SAC>: Windows has stopped with an error, or its SAC has failed.",
+                "Look at the boot diagnostics screenshot; a restart of the VM may bring SAC back.",
+            )
+    raise NoWay(
+        f"No SAC> prompt could be reached; the console shows {IN_WORDS[mode.kind]}.",
+        "The VM may still be starting (SAC needs about a minute), or SAC is not enabled in it: "
+        "bcdedit /ems {current} on, then restart. Without SAC the disk has to be repaired offline.",
+    )
+
+
+def open_channel(keyboard: Keyboard) -> Conversation[str]:
+    """At an empty ``SAC>``: create a cmd channel; its name. Raises NoWay."""
+    for _ in range(6):
+        yield from type_line(keyboard, SAC_PROMPT, "cmd")
+        yield Send(ENTER)
+        found = yield Expect(stream=(_CREATED, _NOT_YET, _HANGS, _DISABLED, _FULL, _FAILED), timeout=CHANNEL_TIMEOUT)
+        if found.name == "created":
+            yield from _settle_at_sac()
+            name: str = found.groups[0]
+            return name
+        if found.name == "full":
+            raise NoWay(
+                "All nine command prompt channels of this console are taken.",
+                "Somebody else's channel has to be closed by hand: ch lists them, ch -ci N closes one.",
+            )
+        if found.name == "disabled":
+            raise NoWay(
+                "Command prompts are switched off on this console (Services\\sacdrv\\DisableCmdSessions).",
+                "Repair the VM with Run Command or offline.",
+            )
+        # The service that launches command prompts is not ready: wait for its EVENT, then ask again ourselves.
+        yield Expect(stream=(_AVAILABLE,), timeout=20.0)
+        yield from _settle_at_sac()
+    raise NoWay(
+        "SAC could not open a command prompt: its service does not answer.",
+        "The VM may still be starting. If it goes on, sacsvr is disabled or hung: restart the VM or repair it offline.",
+    )
+
+
+def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
+    """At an empty ``SAC>``: switch to the channel ``name`` and show it. Raises NoWay."""
+    yield from type_line(keyboard, SAC_PROMPT, f"ch -sn {name}")
+    yield Send(ENTER)
+    found = yield Expect((_preview(name),), timeout=SWITCH_TIMEOUT)
+    if found is TIMEOUT:
+        raise NoWay(f"SAC did not switch to the channel {name}.", "Run the command again.")
+    yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
+    yield Send(BACKSPACE)
+
+
+def log_in(keyboard: Keyboard, login: Login) -> Conversation[None]:
+    """At the login dialogue of a shown channel: to its command prompt. Raises LoginRefused, NoWay, Untypable.
+
+    The password is typed only while the cursor stands at ``Password:``, and entered only when as many stars stand
+    there as it has characters.
+    """
+    found = yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT)
+    if found is TIMEOUT:
+        mode = read_mode_now((yield from _settled_mode()))
+        raise NoWay(f"The channel asks for no login; it shows {mode}.", "Run the command again.")
+    if found.name == "cmd":
+        return
+    yield from _answer(keyboard, "username", "Username: ", login.user)
+    yield from _answer(keyboard, "domain", "Domain  :", login.domain)
+    found = yield Expect((_mode("password"),), timeout=LOGIN_TIMEOUT)
+    if found is TIMEOUT:
+        raise NoWay("The login dialogue did not come to its password.", "Run the command again.")
+    yield from _type_password(keyboard, login.password)
+    yield Send(ENTER)
+    found = yield Expect((_mode("cmd"), _mode("username")), stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
+    if found.name == "cmd":
+        return
+    if found is TIMEOUT:
+        raise NoWay("After the password nothing came within a minute.", "Run the command again.")
+    raise LoginRefused
+
+
+def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversation[None]:
+    found = yield Expect((_mode(kind),), timeout=LOGIN_TIMEOUT)
+    if found is TIMEOUT:
+        raise NoWay(f"The login dialogue did not come to its {kind}.", "Run the command again.")
+    yield Expect((), timeout=5.0, quiet=0.1)
+    shown: list[str] = []
+
+    def at(screen: Screen) -> bool:
+        shown[:] = [screen.line_to_cursor()]
+        return True
+
+    yield Expect((Shown("line", at),), timeout=0.0)
+    # Some versions show a blank behind the colon and some do not (windows-sac.md 1.8): what stands there is the prompt.
+    if shown[0].strip() != prompt.strip():
+        yield from erase_line(prompt, len(shown[0]))
+        shown[0] = prompt
+    if text:
+        yield from type_line(keyboard, shown[0], text)
+    yield Send(ENTER)
+
+
+def _type_password(keyboard: Keyboard, password: str) -> Conversation[None]:
+    for _ in range(6):
+        for typed, character in enumerate(password, start=1):
+            yield Send(character.encode(), secret="password")  # noqa: S106  # a name, not a password
+            equal = password[typed : typed + 1] == character
+            yield Pause(keyboard.pace.equal if equal else keyboard.pace.gap)
+            if typed == 1:
+                # One star first: a prompt that echoes is not a password prompt, and gets no more than this character.
+                found = yield Expect((_stars(1),), timeout=5.0, lull=1.0)
+                if found.name != "stars":
+                    break
+        found = yield Expect((_stars(len(password)),), timeout=5.0, lull=1.0)
+        if found.name == "stars":
+            yield Expect((), timeout=5.0, quiet=0.15)
+            found = yield Expect((_stars(len(password)),), timeout=0.0)
+            if found.name == "stars":
+                return
+        keyboard.was_damaged()
+        for _ in range(len(password) + 8):
+            yield Send(BACKSPACE)
+            yield Pause(0.02)
+        yield Expect((_stars(0),), timeout=5.0, quiet=1.0)
+    raise NoWay(
+        "The password could not be typed: the number of stars never equalled its length.",
+        "The line may be too bad, or this is not a password prompt. Nothing was entered.",
+    )
+
+
+def close_channel(keyboard: Keyboard, prompt: str) -> Conversation[None]:
+    """At our own command prompt: ``exit``, and back to ``SAC>``. Raises NoWay, Untypable."""
+    yield from type_line(keyboard, prompt, "exit")
+    yield Send(ENTER)
+    found = yield Expect((_preview("SAC"), _mode("sac")), timeout=SWITCH_TIMEOUT)
+    if found.name == "preview":
+        yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
+        yield Send(BACKSPACE)
+        found = yield Expect((_mode("sac"),), timeout=SWITCH_TIMEOUT)
+    if found is TIMEOUT:
+        raise NoWay("After exit the SAC prompt did not come back.", "The channel is closed when the VM restarts.")
+    yield from _settled_mode()
+
+
+def close_by_name(keyboard: Keyboard, name: str) -> Conversation[None]:
+    """At an empty ``SAC>``: close the channel ``name``, which we opened. Raises Untypable."""
+    yield from type_line(keyboard, SAC_PROMPT, f"ch -cn {name}")
+    yield Send(ENTER)
+    yield from _settle_at_sac()
+
+
+def _fresh_prompt() -> Conversation[bool]:
+    """Enter at an empty ``SAC>`` gives a new one: a live console, not an old picture of it."""
+    before: list[int] = []
+
+    def row(screen: Screen) -> bool:
+        before[:] = [screen.cursor[0]]
+        return True
+
+    yield Expect((Shown("row", row),), timeout=0.0)
+    yield Send(ENTER)
+
+    def fresh(screen: Screen) -> bool:
+        return screen.cursor[0] > before[0] and screen.line_to_cursor() == SAC_PROMPT
+
+    found = yield Expect((Shown("fresh", fresh),), timeout=10.0)
+    yield from _settled_mode()
+    return found is not TIMEOUT
+
+
+def _settle_at_sac() -> Conversation[None]:
+    mode = yield from _settled_mode()
+    for _ in range(3):
+        if mode.kind == "sac pager":
+            yield Send(ENTER)
+            mode = yield from _settled_mode()
+    if mode.kind == "sac" and mode.typed:
+        yield from erase_line(SAC_PROMPT, len(mode.typed))
+    if mode.kind != "sac":
+        raise NoWay(f"The SAC prompt is gone; the console shows {IN_WORDS[mode.kind]}.", "Run the command again.")
+
+
+def _settled_mode() -> Conversation[Mode]:
+    """The mode when the line has been quiet for a while: a redraw passes through every mode."""
+    yield Expect((), timeout=20.0, quiet=QUIET)
+    seen: list[Mode] = []
+
+    def read(screen: Screen) -> bool:
+        seen[:] = [read_mode(screen)]
+        return True
+
+    yield Expect((Shown("mode", read),), timeout=0.0)
+    return seen[0]
+
+
+def read_mode_now(mode: Mode) -> str:
+    """The mode in words."""
+    return IN_WORDS[mode.kind]
+
+
+def _mode(kind: Kind) -> Shown:
+    return Shown(kind, lambda screen: read_mode(screen).kind == kind)
+
+
+def _stars(count: int) -> Shown:
+    def stars(screen: Screen) -> bool:
+        mode = read_mode(screen)
+        return mode.kind == "password" and len(mode.typed) == count
+
+    return Shown("stars", stars)
+
+
+def _preview(name: str = "") -> Shown:
+    def previews(screen: Screen) -> bool:
+        mode = read_mode(screen)
+        return mode.kind == "preview" and (not name or mode.name.lower() == name.lower())
+
+    return Shown("preview", previews)

@@ -1,0 +1,157 @@
+"""A line -> keystrokes that survive this line, and reading it back before Enter.
+
+What is known to happen to typed text (windows-sac.md 2.4, 3.2): bytes of a burst are lost (the UART holds 16), equal
+neighbours are lost or doubled (``CurrrentControlSet``), the first command at a new prompt is eaten. So text goes out in
+small pieces, equal neighbours with a pause between them, and Enter is pressed only when the cells that end at the
+cursor are exactly the prompt and the text. A damaged line is cleared and typed again, slower.
+
+>>> vary_case("reg query HKLM\\\\SYSTEM\\\\CurrentControlSet\\\\Control\\\\SCHANNEL /s")
+'reg query HKLM\\\\SYSTEM\\\\CurRentControlSet\\\\Control\\\\SCHANnEL /s'
+>>> list(strokes("booot", PACES[0]))
+[(b'bo', 0.04), (b'o', 0.04), (b'ot', 0.01)]
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from serialfix.console.dialogue import Conversation, Expect, Pause, Send, Shown
+from serialfix.console.screen import Screen
+
+WINDOW = 32  # characters that may be under way unacknowledged
+ECHO_TIMEOUT = 3.0  # seconds for the echo of a window; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
+ECHO_LULL = 0.7  # seconds of silence after which an echo that differs is taken for damaged
+TRIES = 8
+MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
+
+BACKSPACE = b"\x08"
+CTRL_C = b"\x03"
+ENTER = b"\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast to type: ``size`` characters a message, ``gap`` seconds between messages, ``equal`` between neighbours.
+
+    The first is what a good line takes; the last is as slow as the slowest client that is known to have worked (1.5 s
+    between equal neighbours on 2016 and 2019).
+    """
+
+    size: int
+    gap: float
+    equal: float
+
+
+PACES = (Pace(16, 0.01, 0.04), Pace(8, 0.02, 0.08), Pace(2, 0.03, 0.3), Pace(1, 0.1, 1.5))
+
+
+class Keyboard:
+    """The pace of a session: slower after each damaged line, never faster again."""
+
+    def __init__(self) -> None:
+        self._level = 0
+        self.damaged = 0
+
+    @property
+    def pace(self) -> Pace:
+        """The pace in force."""
+        return PACES[self._level]
+
+    def was_damaged(self) -> None:
+        """A line did not arrive as typed: go on slower after the second time."""
+        self.damaged += 1
+        if self.damaged % 2 == 0:
+            self._level = min(self._level + 1, len(PACES) - 1)
+
+
+class Untypable(Exception):
+    """A line did not arrive as it was meant, however often and slowly it was typed. It was not entered."""
+
+
+def vary_case(text: str) -> str:
+    """``text`` with no two neighbouring letters equal, by changing their case. Only where Windows ignores case."""
+    varied = ""
+    for character in text:
+        varied += character.swapcase() if varied[-1:] == character else character
+    return varied
+
+
+def strokes(text: str, pace: Pace) -> Iterator[tuple[bytes, float]]:
+    """Messages and the pause after each, in seconds. Equal neighbours never share a message."""
+    piece = ""
+    for character in text:
+        if piece and piece[-1] == character:
+            yield piece.encode(), pace.equal
+            piece = ""
+        elif len(piece) >= pace.size:
+            yield piece.encode(), pace.gap
+            piece = ""
+        piece += character
+    if piece:
+        yield piece.encode(), pace.gap
+
+
+def type_line(keyboard: Keyboard, prompt: str, text: str) -> Conversation[None]:
+    """Type ``text`` behind ``prompt`` (as it stands left of the cursor) and prove it; Enter is left to the caller.
+
+    A damaged line is cleared with backspaces. Raises ``Untypable`` with the line empty, as far as that can be done.
+    """
+    if len(text) > MOST_TYPED or not text.isprintable():
+        raise Untypable(f"a line of {len(text)} characters can't be typed safely")
+    for _ in range(TRIES):
+        arrived = yield from _type_once(keyboard.pace, prompt, text)
+        if arrived:
+            return
+        keyboard.was_damaged()
+        yield from erase_line(prompt, len(text))
+    raise Untypable(f"the line {text!r} did not arrive as typed in {TRIES} tries")
+
+
+def _type_once(pace: Pace, prompt: str, text: str) -> Conversation[bool]:
+    typed = ""
+    for start in range(0, len(text), WINDOW):
+        window = text[start : start + WINDOW]
+        if typed[-1:] == window[0]:
+            yield Pause(pace.equal)
+        for data, pause in strokes(window, pace):
+            yield Send(data)
+            yield Pause(pause)
+        typed += window
+        found = yield Expect((_stands(prompt + typed),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        if found.name != "echo":
+            return False
+    if len(text) > 1 and text[-1] == text[-2]:
+        # A doubled last character looks right for a moment: its echo comes just behind.
+        found = yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)
+        found = yield Expect((_stands(prompt + typed),), timeout=0.0)
+        return bool(found.name == "echo")
+    return True
+
+
+def _stands(line: str) -> Shown:
+    def stands(screen: Screen) -> bool:
+        return screen.before_cursor(len(line)) == line and not screen.rest_of_line()
+
+    return Shown("echo", stands)
+
+
+def erase_line(prompt: str, length: int) -> Conversation[None]:
+    """Erase up to ``length`` characters, and some that may have been doubled, with backspaces.
+
+    At SAC> Ctrl-C may run what stands there (windows-sac.md 2.4), so backspaces are the only safe eraser; too many of
+    them do nothing. Raises ``Untypable`` when the prompt does not stand alone afterwards.
+    """
+    left = length + length // 4 + 4
+    for _ in range(4):
+        while left > 0:
+            yield Send(BACKSPACE * min(8, left))
+            yield Pause(0.01)
+            left -= 8
+        found = yield Expect((_stands(prompt),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        if found.name == "echo":
+            # Erasing may still be under way: the prompt must stand when all is quiet.
+            yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)
+            found = yield Expect((_stands(prompt),), timeout=0.0)
+            if found.name == "echo":
+                return
+        left = length + 8
+    raise Untypable("the line could not be cleared")

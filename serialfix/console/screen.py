@@ -1,0 +1,103 @@
+r"""What the VM's console shows: bytes in, 80x24 cells out. The only import of the terminal emulator.
+
+SAC keeps 80x24 cells a channel and sends redraws, cursor addressing, NULs inside words and colour changes
+(windows-sac.md 2.1 to 2.3), so only an emulated screen says what stands where. Rows that scroll off are kept, up to a
+bound, with absolute numbers: row 0 is the first row that was ever shown.
+
+>>> screen = Screen()
+>>> _ = screen.feed(b"\x1b[2J\x1b[1;1HComputer is booting\r\n\x00\r\nSAC>")
+>>> screen.line_to_cursor()
+'SAC>'
+>>> screen.rows()[0]
+'Computer is booting'
+"""
+
+import codecs
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import avt
+
+COLUMNS = 80
+ROWS = 24
+
+_CANCEL = "\x18"  # ends an escape sequence that was cut off, and shows nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: ``number`` counts from the first row ever shown; blanks at the end of ``text`` are removed."""
+
+    number: int
+    text: str
+
+
+class Screen:
+    """An emulated screen. ``keep``: how many scrolled-off rows are remembered (memory is bounded by it)."""
+
+    def __init__(self, *, keep: int = 4000) -> None:
+        self._vt = avt.Vt(COLUMNS, ROWS, scrollback_limit=0)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._gone: deque[Row] = deque(maxlen=keep)
+        self._top = 0
+
+    def feed(self, data: bytes) -> str:
+        """Show ``data``; returns it as text (incomplete characters wait for the next call)."""
+        text = self._decoder.decode(data)
+        if text:
+            _, pushed = self._vt.feed_str(text)
+            for line in pushed:
+                self._gone.append(Row(self._top, line.text.rstrip()))
+                self._top += 1
+        return text
+
+    def unstick(self) -> None:
+        """End an escape sequence that never ended, so that the next output is seen again."""
+        self._vt.feed_str(_CANCEL)
+
+    def rows(self) -> list[str]:
+        """The 24 rows shown now, blanks at their ends removed."""
+        return [line.text.rstrip() for line in self._vt.view()]
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Absolute row number and column (0 to 80; 80 means that the next character wraps)."""
+        at = self._vt.cursor
+        return self._top + at.row, at.col
+
+    def line_to_cursor(self) -> str:
+        """The cursor's row from its first column to the cursor, blanks kept."""
+        at = self._vt.cursor
+        return str(self._vt.view()[at.row].text)[: at.col]
+
+    def rest_of_line(self) -> str:
+        """What stands in the cursor's row behind the cursor, blanks at the end removed."""
+        at = self._vt.cursor
+        return str(self._vt.view()[at.row].text)[at.col :].rstrip()
+
+    def before_cursor(self, count: int) -> str:
+        """The ``count`` cells that end at the cursor, row by row, blanks kept; fewer where the screen begins.
+
+        Wraps, scrolls and cursor addressing do not matter: a typed line stands in the cells before the cursor
+        whichever way they were painted.
+        """
+        at = self._vt.cursor
+        rows = self._vt.view()
+        first = max(0, at.row - count // COLUMNS - 1)
+        cells = "".join(_full(rows[number].text) for number in range(first, at.row))
+        cells += _full(rows[at.row].text)[: at.col]
+        return cells[-count:] if count else ""
+
+    def since(self, number: int) -> Iterator[Row]:
+        """All rows from absolute row ``number`` to the last one shown, as far as they are still remembered."""
+        for row in self._gone:
+            if row.number >= number:
+                yield row
+        for offset, line in enumerate(self._vt.view()):
+            if self._top + offset >= number:
+                yield Row(self._top + offset, line.text.rstrip())
+
+
+def _full(text: str) -> str:
+    return text.ljust(COLUMNS)[:COLUMNS]

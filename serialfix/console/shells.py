@@ -1,0 +1,253 @@
+r"""Frame one command in cmd, so that its output can be cut out of what the console shows, line by line.
+
+The screen breaks long lines, in some consoles with a CR LF that no program wrote, so a row that is full says nothing
+about where its line ends. ``findstr /n`` numbers the lines in the VM: a row that does not begin with the next number
+goes on with the line before, and a number that is missing is a line that was lost (then there is no answer). Two
+markers stand first and last, each typed in a form that differs from the one it prints (the caret vanishes when cmd
+reads the line), so neither the echo nor anything that was in the VM before can pass for an answer:
+
+>>> frame("reg query HKLM\\SOFTWARE /s", begin="abcdefgh", end="jkmnpqrs").line
+'(echo abcd^efgh&reg query HKLM\\SOFTWARE /s 2>&1&&echo jkmn^pqrs 0||echo jkmn^pqrs 1)|findstr /n "^"'
+
+``&&`` and ``||`` say whether the command's exit code was 0; ``%ERRORLEVEL%`` would be expanded before it ran
+(rdp-repair.md C5). Programs that write to a pipe use the OEM code page, so characters it has not got are lost; facts
+are never read from translated text.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
+from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line, vary_case
+from serialfix.console.markers import Markers
+from serialfix.console.modes import Kind, read_mode
+from serialfix.console.screen import COLUMNS, Row, Screen
+from serialfix.steps import Output
+
+PROMPT_TIMEOUT = 15.0
+SEEMS_LOST = 20  # how often output may look like another prompt before the command is given up
+
+
+class ShellLost(Exception):
+    """The shell is no longer at the cursor: the channel was closed, or asks for a login again."""
+
+    def __init__(self, found: Kind) -> None:
+        super().__init__(f"the command prompt is gone; the console shows {found}")
+        self.found = found
+
+
+class NoAnswer(Exception):
+    """The shell is fine, but the answer could not be had; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """``line`` is typed; ``begin`` and ``end`` are what the markers look like when printed."""
+
+    line: str
+    begin: str
+    end: str
+
+
+def frame(command: str, *, begin: str, end: str) -> Frame:
+    """Frame ``command`` for an interactive cmd prompt."""
+    if command.count('"') % 2:
+        # reg add with an unbalanced quote makes a key named like the rest of the line, and says 0 (test-beds.md).
+        raise ValueError(f"unbalanced quotes in {command!r}")
+    first, last = f"{begin[:4]}^{begin[4:]}", f"{end[:4]}^{end[4:]}"
+    return Frame(f'(echo {first}&{command} 2>&1&&echo {last} 0||echo {last} 1)|findstr /n "^"', begin, end)
+
+
+def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
+    """At a cmd prompt: change it to a random one; how it looks. Raises ShellLost, Untypable.
+
+    Output may hold text that looks like a prompt, but not like one that was drawn a moment ago (windows-sac.md 6.14).
+    The shell is our own and ends with its channel, so nothing has to be put back.
+    """
+    yield from _wake()
+    for _ in range(5):
+        marker = markers.draw(6)
+        found = yield Expect((_at_cmd(), *_lost()), timeout=PROMPT_TIMEOUT)
+        if found.name != "cmd":
+            raise ShellLost(_kind(found.name))
+        old = yield from _line()
+        yield from type_line(keyboard, old, f"prompt {marker}$g")
+        yield Send(ENTER)
+        prompt = f"{marker}>"
+        found = yield Expect((_stands_prompt(prompt),), timeout=5.0)
+        if found.name == "prompt":
+            return prompt
+        # It may have been eaten after all: look again and type it again.
+    raise ShellLost("unknown")
+
+
+def _wake() -> Conversation[None]:
+    """Enter at a cmd prompt until a new one comes: the first command at a new prompt is often eaten, echo and all.
+
+    windows-sac.md 3.2. An empty line is the one command that may be eaten, or run twice, without harm.
+    """
+    for _ in range(5):
+        found = yield Expect((_at_cmd(), *_lost()), timeout=PROMPT_TIMEOUT)
+        if found.name != "cmd":
+            raise ShellLost(_kind(found.name))
+        row: list[int] = []
+
+        def read(screen: Screen, row: list[int] = row) -> bool:
+            row[:] = [screen.cursor[0]]
+            return True
+
+        def fresh(screen: Screen, row: list[int] = row) -> bool:
+            mode = read_mode(screen)
+            return mode.kind == "cmd" and not mode.typed and screen.cursor[0] > row[0]
+
+        yield Expect((Shown("row", read),), timeout=0.0)
+        yield Send(ENTER)
+        found = yield Expect((Shown("fresh", fresh),), timeout=2.0)
+        if found is not TIMEOUT:
+            return
+
+
+def type_command(
+    keyboard: Keyboard, markers: Markers, prompt: str, command: str, *, exact: bool
+) -> Conversation[tuple[Frame, int]]:
+    """Type one framed command at our own prompt, without Enter; its frame, and the row where its line begins.
+
+    ``exact``: its letter case matters. Raises ShellLost, Untypable.
+    """
+    framed = frame(command if exact else vary_case(command), begin=markers.draw(), end=markers.draw())
+    found = yield Expect((_stands_prompt(prompt), *_lost()), timeout=PROMPT_TIMEOUT)
+    if found.name != "prompt":
+        raise ShellLost(_kind(found.name))
+    row: list[int] = []
+
+    def read(screen: Screen) -> bool:
+        row[:] = [screen.cursor[0]]
+        return True
+
+    yield Expect((Shown("row", read),), timeout=0.0)
+    yield from type_line(keyboard, prompt, framed.line)
+    return framed, row[0]
+
+
+def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: float) -> Conversation[Output]:
+    """Press Enter behind a typed command and read its answer. Raises ShellLost, NoAnswer.
+
+    ``most``: bytes; more is cut. ``timeout``: seconds until the command is stopped with Ctrl-C.
+    """
+    yield Send(ENTER)
+    answer: list[Output] = []
+
+    def answered(screen: Screen) -> bool:
+        if screen.line_to_cursor() != prompt or not any(framed.end in row for row in screen.rows()):
+            return False
+        answer[:] = [cut(screen.since(first_row), framed, most)]
+        return True
+
+    def flooded(screen: Screen) -> bool:
+        return (screen.cursor[0] - first_row) * 40 > 4 * most
+
+    watched = (Shown("answered", answered), Shown("flood", flooded))
+    found = yield Expect((*watched, *_lost()), timeout=timeout)
+    for _ in range(SEEMS_LOST):
+        if found.name in ("answered", "flood", "timeout"):
+            break
+        # Output may look like a prompt in passing; a lost shell is still lost when all is quiet.
+        lost = _kind(found.name)
+        found = yield Expect(watched, timeout=timeout, quiet=1.0)
+        if found is LULL:
+            found = yield Expect((*watched, *_lost()), timeout=0.0)
+            if found.name not in ("answered", "flood", "timeout"):
+                raise ShellLost(lost)
+            if found is not TIMEOUT:
+                break
+            found = yield Expect((*watched, *_lost()), timeout=timeout)
+    if found.name == "answered":
+        return answer[0]
+    yield from interrupt(prompt)
+    if found is TIMEOUT:
+        raise NoAnswer(f"no answer within {timeout:.0f} s; the command was stopped with Ctrl-C")
+    raise NoAnswer(f"the answer is far longer than the {most} bytes expected; the command was stopped with Ctrl-C")
+
+
+def interrupt(prompt: str) -> Conversation[None]:
+    """Ctrl-C in our own shell, then prove the prompt. Raises ShellLost."""
+    yield Send(CTRL_C)
+    found = yield Expect((_stands_prompt(prompt), *_lost()), timeout=10.0)
+    if found.name != "prompt":
+        raise ShellLost(_kind(found.name))
+
+
+def cut(rows: Iterable[Row], framed: Frame, most: int) -> Output:
+    """The answer between the markers, its lines put together from the screen's rows. ``most``: bytes.
+
+    ``exit_code`` is 0 or 1. Raises NoAnswer when a line, or a part of one, is not there.
+    """
+    lines: list[str] = []
+    width = 0  # of the last line, as far as the rows that are full of it
+    for row in rows:
+        number = len(lines) + 1
+        if number == 1 and row.text != f"1:{framed.begin}":
+            continue
+        if row.text.startswith(f"{number}:"):
+            lines.append(row.text)
+            width = COLUMNS
+        else:
+            # Blanks at a row's end can't be seen, so a full row may look short.
+            lines[-1] = lines[-1].ljust(width) + row.text
+            width += COLUMNS
+        if re.fullmatch(rf"{number}:{framed.end} [01]", row.text):
+            break
+    else:
+        raise NoAnswer("a part of the answer scrolled off before it could be read")
+    exit_code = int(lines[-1][-1])
+    lines = [line.removeprefix(f"{number}:").rstrip() for number, line in enumerate(lines, start=1)]
+    text = "".join(line + "\n" for line in lines[1:-1])
+    partial = len(text.encode()) > most
+    if partial:
+        text = text.encode()[:most].decode(errors="ignore")
+    return Output(text, exit_code, "screen", partial)
+
+
+def _stands_prompt(prompt: str) -> Shown:
+    return Shown("prompt", lambda screen: screen.line_to_cursor() == prompt)
+
+
+def _at_cmd() -> Shown:
+    def at_cmd(screen: Screen) -> bool:
+        mode = read_mode(screen)
+        return mode.kind == "cmd" and not mode.typed
+
+    return Shown("cmd", at_cmd)
+
+
+def _line() -> Conversation[str]:
+    """What stands left of the cursor when all is quiet."""
+    yield Expect((), timeout=10.0, quiet=0.3)
+    line: list[str] = []
+
+    def read(screen: Screen) -> bool:
+        line[:] = [screen.line_to_cursor()]
+        return True
+
+    yield Expect((Shown("line", read),), timeout=0.0)
+    return line[0]
+
+
+def _lost() -> tuple[Shown, ...]:
+    kinds: tuple[Kind, ...] = ("username", "sac", "stripped sac", "preview")
+
+    def shows(kind: Kind) -> Shown:
+        return Shown(kind, lambda screen: read_mode(screen).kind == kind)
+
+    return tuple(shows(kind) for kind in kinds)
+
+
+def _kind(name: str) -> Kind:
+    kinds: dict[str, Kind] = {
+        "username": "username",
+        "sac": "sac",
+        "stripped sac": "stripped sac",
+        "preview": "preview",
+    }
+    return kinds.get(name, "unknown")

@@ -1,0 +1,414 @@
+"""Plays a playbook: asks, records, emits. The only loop over steps, and the only place from which a VM is changed.
+
+It knows venues only by the Protocols below. Every answer is kept until a change empties the store, so checks that ask
+the same thing ask the VM once. Every Change goes: before-value, approval, record flushed to disk, command, check; a
+change whose outcome is unknown is decided by its check and never made again (design: "Changes").
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from serialfix import events
+from serialfix.errors import Bug, SerialfixError
+from serialfix.steps import (
+    Change,
+    Check,
+    Choose,
+    Command,
+    Do,
+    Done,
+    Finding,
+    Look,
+    Note,
+    NoUndo,
+    Outcome,
+    Output,
+    OutsideLook,
+    Playbook,
+    Probe,
+    Query,
+    Step,
+    Unknown,
+    Unreadable,
+    Verdict,
+    Verified,
+    Wait,
+)
+
+CHECK_EVERY = 2.0
+"""Seconds between two looks at a change that has not come true yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One query as a venue is asked it. ``most``: bytes; ``timeout``: seconds for this one."""
+
+    query: Query
+    most: int
+    timeout: float
+
+
+class Venue(Protocol):
+    """A place where questions can be asked."""
+
+    async def ask(self, requests: Sequence[Request]) -> Sequence[Output | Unknown]:
+        """One answer, or why there is none, for each request. Raises SerialfixError when the place itself is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Yes or no to a proposal. ``by``: who or what decided. ``quit``: end the run here."""
+
+    approved: bool
+    by: str
+    note: str = ""
+    quit: bool = False
+
+
+class Approver(Protocol):
+    """Says yes or no to changes, and picks among choices."""
+
+    async def decide(self, proposal: events.Proposed) -> Decision:
+        """May these changes be made?"""
+
+    async def choose(self, question: str, choices: tuple[str, ...], unattended: str) -> tuple[str, str]:
+        """One of ``choices``, and who chose."""
+
+
+class Recorder(Protocol):
+    """Where events go."""
+
+    def emit(self, event: events.Event) -> None:
+        """Record and show an event."""
+
+    def flush(self) -> None:
+        """Return when everything so far is on disk."""
+
+
+class Interrupted(Exception):
+    """The engineer wants to stop; everything that was begun is finished."""
+
+
+Where = Literal["console", "outside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a run ended: the verdict, and the changes as they were left."""
+
+    verdict: Verdict
+    changes: tuple["ChangeRecord", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    """One change of the session. ``checked``: whether it held when it was looked at; None: not looked at."""
+
+    check: str
+    name: str
+    risk: str
+    proven: str
+    approved: bool
+    done: bool
+    checked: bool | None
+
+
+class Engine:
+    """Plays one playbook once. ``sleep``: how time passes for it. Set ``stopping`` to end at the next safe point."""
+
+    def __init__(
+        self,
+        *,
+        venues: Mapping[Where, Venue],
+        approver: Approver,
+        recorder: Recorder,
+        mode: Literal["diagnose", "repair"],
+        flags: frozenset[str] = frozenset(),
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self._venues = venues
+        self._approver = approver
+        self._recorder = recorder
+        self._mode = mode
+        self._flags = flags
+        self._sleep = sleep
+        self._kept: dict[Query, Output | Unknown] = {}
+        self._ahead: tuple[Probe[Any], ...] = ()
+        self._check = ""
+        self.changes: list[ChangeRecord] = []
+        self.findings: dict[str, Finding] = {}
+        self.stopping = False
+        self.changing = False
+
+    async def play(self, playbook: Playbook, only: Sequence[str] = ()) -> Played:
+        """Run its checks (or ``only`` those named) and its verification. Raises SerialfixError, Interrupted."""
+        checks = [check for check in playbook.checks if not only or check.name in only]
+        self._ahead = tuple(probe for check in checks for probe in check.first)
+        lost: SerialfixError | None = None
+        for check in checks:
+            try:
+                if lost is not None:
+                    raise lost
+                self._found(await self._run_check(check))
+            except SerialfixError as error:
+                lost = error
+                self._found(_unknown(check, error.what, error.advice))
+        verified: Verified = "no"
+        if lost is None:
+            self._check = playbook.symptom
+            made = any(change.done for change in self.changes)
+            symptom, verified = await self._run(playbook.verify(made))
+            if not only or symptom.check in only:
+                self._found(symptom)
+        verdict = judge(tuple(self.findings.values()), playbook.symptom, verified, reached=lost is None)
+        self._recorder.emit(events.Ended(verdict.outcome, verdict.verified, verdict.sign_in, verdict.findings))
+        return Played(verdict, tuple(self.changes))
+
+    async def _run_check(self, check: Check) -> Finding:
+        self._recorder.emit(events.CheckStarted(check.name, check.title))
+        self._check = check.name
+        try:
+            finding: Finding = await self._run(check.run())
+        except (SerialfixError, Interrupted, Bug):
+            raise
+        except Exception as error:  # a check that crashes is a finding, not the end of the run
+            return _unknown(check, f"the check itself failed, which is a bug of serialfix: {error!r}")
+        return finding
+
+    def _found(self, finding: Finding) -> None:
+        """Keep a finding. ``fixed`` is derived: ok now, and this session made a change for it, or saw it broken."""
+        before = self.findings.get(finding.check)
+        for_it = any(change.done and change.check == finding.check for change in self.changes)
+        seen_broken = before is not None and before.status == "fault" and any(change.done for change in self.changes)
+        if finding.status == "ok" and (for_it or seen_broken):
+            finding = replace(finding, status="fixed")
+        if finding != before:
+            self.findings[finding.check] = finding
+            self._recorder.emit(events.FindingMade(finding))
+
+    async def _run(self, generator: Generator[Step, Any, Any]) -> Any:
+        answer: Any = None
+        try:
+            while True:
+                if self.stopping:
+                    raise Interrupted
+                step = generator.send(answer)
+                answer = await self._take(step)
+        except StopIteration as end:
+            return end.value
+        finally:
+            generator.close()
+
+    async def _take(self, step: Step) -> Any:
+        match step:
+            case Look(probe, fresh):
+                return await self._look(probe, fresh=fresh)
+            case Do():
+                return await self._do(step)
+            case Choose(question, choices, unattended):
+                choice, by = await self._approver.choose(question, choices, unattended)
+                self._recorder.emit(events.Chosen(question, choice, by))
+                return choice
+            case Note(text):
+                self._recorder.emit(events.Noted(text))
+                return None
+            case Wait(seconds, why):
+                self._recorder.emit(events.Waited(seconds, why))
+                await self._sleep(seconds)
+                return None
+        raise Bug(f"a playbook yielded {step!r}, which is no step")
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    async def _look(self, probe: Probe[Any], *, fresh: bool = False) -> Any:
+        if fresh:
+            self._kept.pop(probe.query, None)
+        if probe.query not in self._kept:
+            where = _where(probe.query)
+            wanted = {probe.query: probe}
+            # The questions that the chosen checks begin with go along, as far as they go to the same place.
+            for other in self._ahead:
+                if _where(other.query) == where and other.query not in self._kept:
+                    wanted.setdefault(other.query, other)
+            self._ahead = tuple(other for other in self._ahead if _where(other.query) != where)
+            await self._ask(where, tuple(wanted.values()))
+        return self._parse(probe, self._kept[probe.query])
+
+    async def _ask(self, where: Where, probes: Sequence[Probe[Any]]) -> None:
+        for probe in probes:
+            if probe.query.effect != "read":
+                raise Bug(f"the probe {probe.name} would change something")
+            self._recorder.emit(events.Asked(probe.name, probe.title, probe.why, question_of(probe.query)))
+        answers = await self._venues[where].ask([Request(probe.query, probe.most, probe.timeout) for probe in probes])
+        for probe, answer in zip(probes, answers, strict=True):
+            self._kept[probe.query] = answer
+            if isinstance(answer, Output):
+                self._recorder.emit(
+                    events.Answered(probe.name, answer.text, answer.exit_code, answer.proof, answer.partial)
+                )
+            else:
+                self._recorder.emit(events.NotAnswered(probe.name, answer.reason))
+
+    def _parse(self, probe: Probe[Any], answer: Output | Unknown) -> Any:
+        if isinstance(answer, Unknown):
+            return answer
+        try:
+            return probe.parse(answer)
+        except Unreadable as error:
+            self._recorder.emit(events.NotAnswered(probe.name, str(error)))
+            return Unknown(str(error))
+
+    # --- changing -----------------------------------------------------------------------------------------------
+
+    async def _do(self, step: Do) -> Done:
+        befores: list[Any] = []
+        for change in step.changes:
+            if change.flag and change.flag not in self._flags:
+                return Done("declined", f"needs {change.flag}")
+            before = await self._look(change.before)
+            if isinstance(before, Unknown):
+                return Done("failed", f"{change.title}: what is there now could not be read ({before.reason})")
+            befores.append(before)
+        impact = {probe.name: await self._look(probe) for change in step.changes for probe in change.impact}
+        proposal = events.Proposed(
+            step.title,
+            step.finding,
+            tuple(_proposed(change, before, impact) for change, before in zip(step.changes, befores, strict=True)),
+        )
+        self._recorder.emit(proposal)
+        decision = await self._approver.decide(proposal)
+        self._recorder.emit(events.Decided(decision.approved, decision.by, decision.note))
+        if not decision.approved:
+            self.changes += [_record(self._check, change, approved=False) for change in step.changes]
+            if decision.quit:
+                raise Interrupted
+            # Whoever only diagnoses has refused nothing: the fault stays a fault.
+            return Done("failed", "nothing was changed") if self._mode == "diagnose" else Done("declined")
+        self.changing = True
+        self._kept.clear()  # deciding takes time: what was seen before it is old
+        try:
+            return await self._make(step.changes)
+        finally:
+            self.changing = False
+
+    async def _make(self, changes: Sequence[Change[Any]]) -> Done:
+        for number, change in enumerate(changes):
+            done, why = await self._make_one(change)
+            if not done:
+                self.changes += [_record(self._check, other, approved=True) for other in changes[number + 1 :]]
+                return Done("failed", f"{change.title}: {why}")
+        return Done("made")
+
+    async def _make_one(self, change: Change[Any]) -> tuple[bool, str]:
+        before = await self._look(change.before)
+        if isinstance(before, Unknown):
+            self.changes.append(_record(self._check, change, approved=True))
+            return False, f"what is there now could not be read ({before.reason})"
+        if change.check(before):
+            self._recorder.emit(events.ChangeSkipped(change.name))
+            return True, ""
+        undo, no_undo = _undo(change, before)
+        self._recorder.emit(events.ChangeStarted(change.name, change.show(before), change.do.text, undo, no_undo))
+        self._recorder.flush()
+        try:
+            now = await self._send_and_check(change)
+        except BaseException:
+            # Lost in between: whether it was made is not known, and only a look can tell.
+            self.changes.append(_record(self._check, change, approved=True, done=True))
+            raise
+        holds = None if isinstance(now, Unknown) else change.check(now)
+        shown = now.reason if isinstance(now, Unknown) else change.show(now)
+        self._recorder.emit(events.ChangeChecked(change.name, holds, shown))
+        self.changes.append(_record(self._check, change, approved=True, done=holds is not False, checked=holds))
+        if holds:
+            return True, ""
+        return False, f"afterwards it was {shown}"
+
+    async def _send_and_check(self, change: Change[Any]) -> Any:
+        self._kept.clear()
+        (answer,) = await self._venues["console"].ask([Request(change.do, 16 * 1024, 60.0)])
+        if isinstance(answer, Output):
+            self._recorder.emit(events.ChangeDone(change.name, answer.text, answer.exit_code))
+        else:
+            self._recorder.emit(events.ChangeDone(change.name, answer.reason, None))
+        now = await self._look(change.before)
+        for _ in range(int(change.settle / CHECK_EVERY)):
+            if not isinstance(now, Unknown) and change.check(now):
+                break
+            await self._sleep(CHECK_EVERY)
+            now = await self._look(change.before, fresh=True)
+        return now
+
+
+def judge(findings: tuple[Finding, ...], symptom: str, verified: Verified, *, reached: bool) -> Verdict:
+    """The outcome, the first that applies (design: "Outcomes"). ``reached``: the console could be used."""
+    status = {finding.check: finding.status for finding in findings}
+    seen = status.pop(symptom, "ok")
+    causes = set(status.values())
+    outcome: Outcome
+    if not reached:
+        outcome = "unreachable"
+    elif causes & {"fault", "unknown"} or seen == "unknown":
+        outcome = "faults_left"
+    elif seen == "fault" and not causes & {"declined", "fixed"}:
+        outcome = "unexplained"
+    elif "declined" in causes:
+        outcome = "declined"
+    elif seen == "fault":
+        outcome = "faults_left"
+    else:
+        outcome = "fixed" if "fixed" in causes else "healthy"
+    return Verdict(outcome, verified, "not tested", findings)
+
+
+def question_of(query: Query) -> str:
+    """A query as text for people."""
+    match query:
+        case Command(text=text):
+            return text
+        case OutsideLook():
+            return "a connection to the RDP port, as a client makes it"
+
+
+def _where(query: Query) -> Where:
+    return "outside" if isinstance(query, OutsideLook) else "console"
+
+
+def _proposed(change: Change[Any], before: Any, impact: Mapping[str, Any]) -> events.ProposedChange:
+    undo, no_undo = _undo(change, before)
+    return events.ProposedChange(
+        name=change.name,
+        title=change.title,
+        why=change.why,
+        risk=change.risk,
+        proven=change.proven,
+        before=change.show(before),
+        after=change.after,
+        command=change.do.text,
+        undo=undo,
+        no_undo=no_undo,
+        impact=tuple(_impact(probe, impact[probe.name]) for probe in change.impact),
+        flag=change.flag,
+    )
+
+
+def _impact(probe: Probe[str], answer: str | Unknown) -> str:
+    return f"{probe.title}: could not be read ({answer.reason})" if isinstance(answer, Unknown) else answer
+
+
+def _undo(change: Change[Any], before: Any) -> tuple[tuple[str, ...], str]:
+    if isinstance(change.undo, NoUndo):
+        return (), change.undo.why
+    return tuple(command.text for command in change.undo(before)), ""
+
+
+def _record(
+    check: str, change: Change[Any], *, approved: bool, done: bool = False, checked: bool | None = None
+) -> ChangeRecord:
+    return ChangeRecord(check, change.name, change.risk, change.proven, approved, done, checked)
+
+
+def _unknown(check: Check, reason: str, advice: str = "") -> Finding:
+    return Finding(check.name, "unknown", f"{check.title}: could not be found out", (reason,), advice, check.docs)

@@ -1,0 +1,218 @@
+"""Everything that can happen in a session, one frozen type each. Events are shown, recorded and replayed.
+
+They are plain data (msgspec structs): ``transcript.py`` writes them as ``e`` lines, the faces show them, reports read
+them. Text in them may come from a VM: whoever shows it makes it safe for a terminal.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from serialfix.steps import Finding, Outcome, Risk, Verified
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="type"):
+    """Base of all events; only carries the tag."""
+
+
+class SessionStarted(Event, frozen=True, tag="session"):
+    """First event. ``mode``: what may be changed. ``target``: the VM in words. ``nonce``: seed of the markers."""
+
+    serialfix: str
+    mode: Literal["diagnose", "repair"]
+    playbook: str
+    target: str
+    vm: str
+    user: str
+    nonce: str
+    dry_run: bool = False
+    checks: tuple[str, ...] = ()
+
+
+class VmSeen(Event, frozen=True, tag="vm"):
+    """What ARM says about the VM."""
+
+    facts: dict[str, Any]
+
+
+class Connected(Event, frozen=True, tag="connected"):
+    """The serial line is open (the token was taken); output follows."""
+
+
+class Disconnected(Event, frozen=True, tag="disconnected"):
+    """The serial line ended. ``ours``: we closed it."""
+
+    code: int
+    reason: str
+    ours: bool
+
+
+class Progress(Event, frozen=True, tag="progress"):
+    """What happens now and what is waited for, in plain words."""
+
+    text: str
+
+
+class CheckStarted(Event, frozen=True, tag="check"):
+    """A named check of the playbook begins."""
+
+    name: str
+    title: str
+
+
+class Asked(Event, frozen=True, tag="asked"):
+    """A probe is asked: ``question`` is the command or the look, ``why`` the reason in plain words."""
+
+    probe: str
+    title: str
+    why: str
+    question: str
+
+
+class Answered(Event, frozen=True, tag="answered"):
+    """The answer of a probe as it came; ``text`` is what the parser reads."""
+
+    probe: str
+    text: str
+    exit_code: int | None
+    proof: str
+    partial: bool
+
+
+class NotAnswered(Event, frozen=True, tag="not answered"):
+    """A probe has no answer; the reason."""
+
+    probe: str
+    reason: str
+
+
+class Noted(Event, frozen=True, tag="note"):
+    """Something a playbook wanted to say."""
+
+    text: str
+
+
+class FindingMade(Event, frozen=True, tag="finding"):
+    """A check ended (or its result was seen anew after a repair)."""
+
+    finding: Finding
+
+
+class ProposedChange(msgspec.Struct, frozen=True):
+    """One change as it stands for approval."""
+
+    name: str
+    title: str
+    why: str
+    risk: Risk
+    proven: str
+    before: str
+    after: str
+    command: str
+    undo: tuple[str, ...]
+    no_undo: str
+    impact: tuple[str, ...]
+    flag: str | None
+
+
+class Proposed(Event, frozen=True, tag="proposed"):
+    """Changes wait for approval."""
+
+    title: str
+    finding: Finding
+    changes: tuple[ProposedChange, ...]
+
+
+class Decided(Event, frozen=True, tag="decided"):
+    """The answer to a proposal. ``by``: "engineer", "--yes-to high", "no terminal", "diagnose", "--dry-run"."""
+
+    approved: bool
+    by: str
+    note: str = ""
+
+
+class ChangeStarted(Event, frozen=True, tag="change"):
+    """Written and flushed to disk before the command is sent: with it the change can be taken back."""
+
+    name: str
+    before: str
+    command: str
+    undo: tuple[str, ...]
+    no_undo: str
+
+
+class ChangeSkipped(Event, frozen=True, tag="change not needed"):
+    """Between proposal and change the object came to be as wanted."""
+
+    name: str
+
+
+class ChangeDone(Event, frozen=True, tag="changed"):
+    """The command was sent and came back. ``exit_code`` is told, not trusted: the check decides."""
+
+    name: str
+    text: str
+    exit_code: int | None
+
+
+class ChangeChecked(Event, frozen=True, tag="checked"):
+    """The object was read again: does the change hold? None: it could not be read."""
+
+    name: str
+    holds: bool | None
+    now: str
+
+
+class Chosen(Event, frozen=True, tag="chosen"):
+    """What was chosen of a playbook's choices."""
+
+    question: str
+    choice: str
+    by: str
+
+
+class Waited(Event, frozen=True, tag="waited"):
+    """Time that a playbook let pass, in seconds."""
+
+    seconds: float
+    why: str
+
+
+class Stopped(Event, frozen=True, tag="stopped"):
+    """The run ended before its verdict: Ctrl-C, a lost connection, an error."""
+
+    reason: str
+
+
+class Ended(Event, frozen=True, tag="ended"):
+    """The verdict."""
+
+    outcome: Outcome
+    verified: Verified
+    sign_in: str
+    findings: tuple[Finding, ...]
+
+
+AnyEvent = (
+    SessionStarted
+    | VmSeen
+    | Connected
+    | Disconnected
+    | Progress
+    | CheckStarted
+    | Asked
+    | Answered
+    | NotAnswered
+    | Noted
+    | FindingMade
+    | Proposed
+    | Decided
+    | ChangeStarted
+    | ChangeSkipped
+    | ChangeDone
+    | ChangeChecked
+    | Chosen
+    | Waited
+    | Stopped
+    | Ended
+)

@@ -1,0 +1,30 @@
+"""How a value enters a command: one function for each shell, and nothing else (design: "The console is hostile").
+
+>>> cmd("TermService")
+'TermService'
+>>> cmd(r"HKLM\\SYSTEM\\CurrentControlSet\\Control\\Terminal Server")
+'"HKLM\\\\SYSTEM\\\\CurrentControlSet\\\\Control\\\\Terminal Server"'
+>>> cmd("x & shutdown /r")
+Traceback (most recent call last):
+    ...
+ValueError: not a value that can be typed safely: 'x & shutdown /r'
+"""
+
+import re
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:\\*-]+")
+_QUOTED = re.compile(r"[\w .:,;\\(){}$@#=+*\[\]~'-]+")
+
+
+def cmd(value: str) -> str:
+    """``value`` as one argument of a command in cmd, quoted where it has to be.
+
+    Raises ValueError for whatever cmd could expand, cut or take for more than a value, quoted or not: quotes, percent
+    signs, carets, exclamation marks, operators, control characters, and a backslash before the closing quote. No name
+    of a key, a value or a service needs them.
+    """
+    if _PLAIN.fullmatch(value) and not value.startswith("-"):
+        return value
+    if not _QUOTED.fullmatch(value) or value != value.strip() or value.endswith("\\"):
+        raise ValueError(f"not a value that can be typed safely: {value!r}")
+    return f'"{value}"'

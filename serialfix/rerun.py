@@ -1,0 +1,133 @@
+"""Plays a recorded session again through console, parsers and playbook, and says where it would go otherwise today.
+
+Nothing of the world is touched: output, timers, answers from outside and decisions come from the record; what we send
+and what happens is held against it. This is how every transcript in ``transcripts/`` is a test.
+"""
+
+import difflib
+from collections import deque
+
+import msgspec
+
+from serialfix import events
+from serialfix.console.channels import Login
+from serialfix.engine import Decision, Engine, Interrupted
+from serialfix.errors import SerialfixError, UsageError
+from serialfix.playbooks import PLAYBOOKS
+from serialfix.transcript import HIDDEN_KEY, Transcript
+from serialfix.venues.replay import Mismatch, ReplayLine, ReplayVenue
+from serialfix.venues.serial import SerialVenue
+
+ENGINE_EVENTS = (
+    events.CheckStarted,
+    events.Asked,
+    events.Answered,
+    events.NotAnswered,
+    events.Noted,
+    events.FindingMade,
+    events.Proposed,
+    events.Decided,
+    events.ChangeStarted,
+    events.ChangeSkipped,
+    events.ChangeDone,
+    events.ChangeChecked,
+    events.Chosen,
+    events.Waited,
+    events.Ended,
+)
+"""What the engine emits. The rest (progress, connections) belongs to the world."""
+
+
+class _Held:
+    """A recorder that holds what happens now against what happened then, and a person who decides as then."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        happened = [event for _, event in transcript.events() if isinstance(event, ENGINE_EVENTS)]
+        self.left: deque[events.Event] = deque(happened)
+
+    def emit(self, event: events.Event) -> None:
+        """Must be what happened next."""
+        if not self.left:
+            raise Mismatch(f"the record ends, and now this happens:\n{_lines(event)}")
+        then = self.left.popleft()
+        if event != then:
+            difference = "\n".join(
+                difflib.unified_diff(_lines(then).splitlines(), _lines(event).splitlines(), "then", "now", lineterm="")
+            )
+            raise Mismatch(f"something else happens now:\n{difference}")
+
+    def flush(self) -> None:
+        """There is no disk."""
+
+    async def decide(self, proposal: events.Proposed) -> Decision:
+        """As it was decided."""
+        match self.left[0] if self.left else None:
+            case events.Decided(approved=approved, by=by, note=note):
+                return Decision(approved, by, note)
+        raise Mismatch(f"now {proposal.title!r} waits for a decision; then, none was made")
+
+    async def choose(self, question: str, choices: tuple[str, ...], unattended: str) -> tuple[str, str]:
+        """As it was chosen."""
+        match self.left[0] if self.left else None:
+            case events.Chosen(choice=choice, by=by):
+                return choice, by
+        raise Mismatch(f"now a choice is wanted ({question!r}, {choices}, else {unattended!r}); then, none was")
+
+
+async def rerun(transcript: Transcript) -> str:
+    """Play ``transcript`` again. "" when everything is as it was, else the first difference in words.
+
+    Raises UsageError for a transcript that holds no session of ours.
+    """
+    session = next((event for _, event in transcript.events() if isinstance(event, events.SessionStarted)), None)
+    if session is None or session.playbook not in PLAYBOOKS:
+        raise UsageError(
+            f"{transcript.path} holds no session that can be played again.",
+            why="It was not recorded by serialfix, or was stopped before the session began.",
+            advice="serialfix play shows it all the same.",
+        )
+    ended = any(isinstance(event, events.Ended) for _, event in transcript.events())
+    held = _Held(transcript)
+    line = ReplayLine(transcript)
+    domain, _, user = session.user.rpartition("\\")
+    console = SerialVenue(line, Login(user, domain, _stand_in(transcript)), session.nonce, lambda _: None)
+    engine = Engine(
+        venues={"console": console, "outside": ReplayVenue(transcript)},
+        approver=held,
+        recorder=held,
+        mode="diagnose" if session.dry_run else session.mode,
+        sleep=_no_time,
+    )
+    try:
+        await engine.play(PLAYBOOKS[session.playbook], session.checks)
+        await console.leave()
+    except Mismatch as mismatch:
+        # A session that was stopped ends in the middle; up to there it must be the same.
+        return "" if not ended and not held.left and not line.rest() else str(mismatch)
+    except Interrupted:
+        return ""
+    except SerialfixError as error:
+        return f"now it ends with: {error.what}"
+    if held.left:
+        return f"then, this happened too:\n{_lines(held.left[0])}"
+    if rest := line.rest():
+        return f"now it is over; then, {rest}"
+    return ""
+
+
+def _stand_in(transcript: Transcript) -> str:
+    """A password as long as the recorded one, with no two neighbours equal (those are typed more slowly)."""
+    longest = run = 0
+    for record in transcript.records:
+        if record.code == "i":
+            run = run + len(record.data) if set(record.data) == {HIDDEN_KEY} else 0
+            longest = max(longest, run)
+    return "".join("ab"[number % 2] for number in range(longest))
+
+
+async def _no_time(_: float) -> None:
+    return None
+
+
+def _lines(event: events.Event) -> str:
+    return msgspec.json.format(msgspec.json.encode(event), indent=1).decode()

@@ -1,0 +1,39 @@
+"""What tests and the demo may ask the simulator itself: the VM's true state, and the journal of what happened to it.
+
+Azure has nothing like it; the paths begin with ``/simulator`` so that nobody takes them for ARM.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from serialfix.simulator.machine import Machine
+
+Judge = Callable[[], Mapping[str, bool]]
+
+
+def state(vm: Machine, repaired: Judge) -> dict[str, Any]:
+    """The VM's state, and for each fault it was built with whether it is repaired now."""
+    judged = dict(repaired())
+    return {"state": vm.state(), "repaired": judged, "faults": list(judged)}
+
+
+def routes(vm: Machine, repaired: Judge, check: Callable[[web.Request], None]) -> list[web.RouteDef]:
+    """The two URLs. ``check`` raises when the request's token is not good."""
+
+    async def get_state(request: web.Request) -> web.Response:
+        check(request)
+        return _json(state(vm, repaired))
+
+    async def get_journal(request: web.Request) -> web.Response:
+        check(request)
+        return _json({"journal": vm.journal})
+
+    return [web.get("/simulator/state", get_state), web.get("/simulator/journal", get_journal)]
+
+
+def _json(document: dict[str, Any]) -> web.Response:
+    # What JSON lacks (bytes, times, sets) is told by its text.
+    return web.Response(text=json.dumps(document, default=str), content_type="application/json")

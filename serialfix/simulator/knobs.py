@@ -1,0 +1,131 @@
+"""How bad the line and the console behind it are.
+
+Each knob is a property named in windows-sac.md 2.4, 2.5 and 7. That the properties exist is known from clients
+that met them; **the rates are our choice**, since nobody has published a measurement.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import get_args, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """Seconds, bytes, and probabilities from 0 to 1."""
+
+    boot: int = 0  # 0: up for long; 1: booting now; 2: booting now, everything up to the EVENT twice (sysprep)
+    event_delay: float = 0.0  # longest time from the banner to the EVENT that cmd is available
+    chunk: int = 4096  # longest piece of output that arrives at once; cuts fall anywhere
+    gap: float = 0.0  # usual longest gap between two pieces
+    long_gap: float = 0.0  # longest rare gap
+    long_gap_rate: float = 0.0  # how many of the gaps are rare ones
+    event_every: float = 0.0  # mean time between EVENT texts that break in at SAC>; 0: never
+    redraw: int = 1  # how often the screen is drawn when a channel is shown: 0, 1 or 2 times
+    nul_rate: float = 0.0  # NUL bytes among the characters of a redraw
+    full_description: bool = True  # False: the header halves the description, as 2016 to 2022 do
+    crlf_counts: int = 1  # how often CR LF counts as Enter at SAC>
+    first_command_eaten: float = 0.0  # probability that the first line at a fresh cmd prompt is lost
+    neighbour: float = 0.0  # probability that the second of two equal keys closer than 30 ms is lost or doubled
+    burst: float = 0.0  # probability that a byte after the 16th of one send() is lost
+    baud: int = 115200  # output pace, ten bits a byte; input too
+    round_trip: float = 0.0  # there and back
+    paging: bool = False  # somebody left paging on
+    half_typed: bool = False  # somebody's text stands at SAC>
+    orphans: int = 0  # cmd channels somebody left open (0 to 9)
+    idle: float = 0.0  # seconds without a key after which a cmd channel asks for the password again; 0: never
+    strict_cells: bool = False  # SAC's cells as in ReactOS: no wrap, unknown sequences leave their tail on the screen
+    rows_25: bool = False  # the console has 25 rows, one more than the line shows (scrape engine)
+
+
+PRESETS: Mapping[str, Knobs] = MappingProxyType(
+    {
+        "calm": Knobs(),
+        "real": Knobs(
+            event_delay=60.0,
+            chunk=64,
+            gap=0.005,
+            long_gap=0.4,
+            long_gap_rate=0.02,
+            event_every=120.0,
+            nul_rate=0.002,
+            full_description=False,
+            first_command_eaten=0.3,
+            neighbour=0.05,
+            burst=0.02,
+        ),
+        "worst": Knobs(
+            event_delay=60.0,
+            chunk=24,
+            gap=0.02,
+            long_gap=0.4,
+            long_gap_rate=0.1,
+            event_every=24.0,
+            redraw=2,
+            nul_rate=0.01,
+            full_description=False,
+            crlf_counts=2,
+            first_command_eaten=1.0,
+            neighbour=0.25,
+            burst=0.1,
+            paging=True,
+            half_typed=True,
+            orphans=3,
+            strict_cells=True,
+        ),
+    }
+)
+
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "boot": (0, 2),
+    "redraw": (0, 2),
+    "crlf_counts": (1, 2),
+    "orphans": (0, 9),
+    "chunk": (1, 65536),
+    "baud": (300, 10_000_000),
+}
+_PROBABILITIES = frozenset({"long_gap_rate", "nul_rate", "first_command_eaten", "neighbour", "burst"})
+
+
+def parse_knob(text: str, base: Knobs) -> Knobs:
+    """Return ``base`` with one knob set from NAME=VALUE.
+
+    >>> parse_knob("redraw=2", PRESETS["calm"]).redraw
+    2
+
+    Raises ValueError whose text says what is wrong and what would be right.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    hints = get_type_hints(Knobs)
+    names = [field.name for field in fields(Knobs)]
+    if not equals:
+        raise ValueError(f"knob {text!r}: expected NAME=VALUE, for instance redraw=2")
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3)
+        raise ValueError(f"unknown knob {name!r}; " + (f"near: {', '.join(near)}" if near else ", ".join(names)))
+    kind = hints[name]
+    assert not get_args(kind), "knobs are plain numbers"  # noqa: S101
+    if kind is bool:
+        truth = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }
+        if value.lower() not in truth:
+            raise ValueError(f"knob {name}: {value!r} is neither on nor off")
+        return replace(base, **{name: truth[value.lower()]})
+    try:
+        number = kind(value)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise ValueError(f"knob {name}: {value!r} is not {expected}") from None
+    low, high = (0, 1) if name in _PROBABILITIES else _LIMITS.get(name, (0, 1e6))
+    if not low <= number <= high:
+        raise ValueError(f"knob {name}: {value} is outside {low:g} to {high:g}")
+    return replace(base, **{name: number})

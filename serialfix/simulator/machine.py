@@ -1,0 +1,63 @@
+"""What the network side wants of the simulated VM and its serial wire: two Protocols, so that each side stands alone.
+
+Time on a wire is seconds of one clock that only ``server.py`` reads; the VM and its wire are told it.
+"""
+
+from typing import Any, Protocol
+
+from serialfix.simulator.rdp_port import RdpPort
+
+
+class Machine(Protocol):
+    """The VM as ARM, the RDP port and the control API see it."""
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102 - a field
+    @property
+    def windows(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def user(self) -> str: ...  # noqa: D102
+    @property
+    def password(self) -> str: ...  # noqa: D102
+    @property
+    def journal(self) -> list[dict[str, Any]]: ...  # noqa: D102
+
+    def rdp_port(self) -> RdpPort:
+        """How the RDP port answers now."""
+
+    def install_certificate(self, certificate_pem: bytes, key_pem: bytes) -> None:
+        """What TermService presents from now on."""
+
+    def state(self) -> dict[str, Any]:
+        """The whole state, as JSON can carry it."""
+
+
+class Wire(Protocol):
+    """The serial line: bytes and the time in, bytes out."""
+
+    def send(self, data: bytes, now: float) -> None:
+        """Keys from the client."""
+
+    def receive(self, now: float) -> bytes:
+        """What has arrived at the client's end by ``now``."""
+
+    def due(self) -> float | None:
+        """When ``receive`` has something to give again; None: not before something is sent."""
+
+    def replay(self, now: float) -> bytes:
+        """The recent output that a new connection is shown first."""
+
+    @property
+    def phase(self) -> str:
+        """ "up", "booting", "down" (going down) or "off"."""
+
+    def restart(self, now: float) -> None:
+        """Restart the VM from outside, in order."""
+
+    def power_off(self, now: float) -> None:
+        """Switch the VM off from outside, in order: it takes some seconds until it is off."""
+
+    def power_on(self, now: float) -> None:
+        """Start a VM that is off."""

@@ -1,0 +1,426 @@
+"""The Windows VM: one object made of state, from which everything it says is derived.
+
+What stands behind its RDP port follows rdp-repair.md 2.5 (the state function of Schannel's protocol keys) and 10;
+event texts follow rdp-repair.md 8.3. Time is given as float seconds of any monotonic clock; the VM's calendar is its
+own. Every random choice comes from a stream named after its purpose, so adding one shifts no other.
+"""
+
+import hashlib
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Literal, cast
+
+from serialfix.simulator import baseline
+from serialfix.simulator.baseline import RDP_TCP, SCHANNEL, TERMINAL_SERVER, WINDOWS, Windows
+from serialfix.simulator.filesystem import FileSystem
+from serialfix.simulator.rdp_port import RdpPort, Tls
+from serialfix.simulator.registry import Registry
+from serialfix.simulator.services import RUNNING, Service, Services
+
+PROTOCOLS: dict[Tls, str] = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+RCM = "Microsoft-Windows-TerminalServices-RemoteConnectionManager"
+SCM = "Service Control Manager"
+
+
+class UnknownWindows(ValueError):
+    """There is no such Windows version here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the event log. ``data``: insertion strings; ``level``: 2 error, 3 warning, 4 information."""
+
+    when: datetime
+    log: str
+    provider: str
+    number: int
+    level: int
+    text: str
+    data: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What TermService read when it started."""
+
+    port: int
+    denied: bool
+    security_layer: int
+    nla: bool
+    tls: frozenset[Tls]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process that is not a service's."""
+
+    image: str
+    pid: int
+    session: str
+    session_id: int
+    kilobytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate in a machine store, with its key (PEM)."""
+
+    store: str
+    certificate_pem: bytes
+    key_pem: bytes
+
+
+def stream(seed: int, purpose: str) -> Random:
+    """Return the random stream for one purpose."""
+    return Random(f"{seed}/{purpose}")
+
+
+@dataclass(slots=True, init=False, eq=False, repr=False)
+class Vm:
+    """The VM. ``now`` is the time of the last ``advance``; ``power``: "on", "restarting" or "off"."""
+
+    seed: int
+    windows: str
+    edition: Windows
+    name: str
+    user: str
+    password: str
+    registry: Registry
+    services: Services
+    files: FileSystem
+    log: list[Event]
+    journal: list[dict[str, object]]
+    certificates: list[Certificate]
+    accounts: dict[str, dict[str, object]]
+    tasks: dict[str, dict[str, object]]
+    processes: list[Program]
+    faults: tuple[str, ...]
+    listener: Listener | None
+    now: float
+    power: str
+    power_requests: list[tuple[str, float]]
+    booted: float
+    machine_sid: str
+    addresses: tuple[str, str, str]
+    mac: str
+    killed: Callable[[int], bool]
+    _epoch: datetime
+    _origin: float
+    _pids: Random
+    _no_tls: str
+    _dynamic: dict[str, int] = field(default_factory=dict)
+
+    def __init__(self, windows: str, seed: int, now: float = 0.0) -> None:
+        if windows not in WINDOWS:
+            raise UnknownWindows(f"unknown Windows {windows!r}; there are {', '.join(WINDOWS)}")
+        self.seed, self.windows, self.edition = seed, windows, WINDOWS[windows]
+        identity = stream(seed, "identity")
+        self.name = identity.choice(("web", "sql", "app", "vm", "dc", "jump")) + identity.choice(("", "-prod", "-test"))
+        self.name = (
+            (self.name + f"-{identity.randrange(1, 100):02d}").upper() if identity.random() < 0.3 else self.name + "01"
+        )
+        self.user = identity.choice(("azureuser", "azureadmin", "vmadmin", "localadmin", "opsadmin"))
+        self.password = _password(stream(seed, "password"))
+        self.machine_sid = "S-1-5-21-" + "-".join(str(identity.randrange(10**8, 2**32)) for _ in range(3))
+        last = identity.randrange(4, 250)
+        self.addresses = (f"10.0.0.{last}", "255.255.255.0", "10.0.0.1")
+        self.mac = "00-0D-3A-" + "-".join(f"{identity.randrange(256):02X}" for _ in range(3))
+        self._epoch = datetime(2026, 1, 5, 6, 0, tzinfo=UTC) + timedelta(seconds=identity.randrange(200 * 86400))
+        self._origin = self.now = now
+        self.booted = now - identity.uniform(2 * 3600, 40 * 86400)
+        self._no_tls = stream(seed, "no_tls").choice(("failure 2", "failure 3", "reset"))
+        self._pids = stream(seed, "pids")
+        self._dynamic = {}
+        self.power, self.power_requests, self.faults = "on", [], ()
+        self.log, self.journal, self.certificates, self.tasks = [], [], [], {}
+        self.killed = lambda pid: False
+        self.registry = Registry()
+        self.files = FileSystem()
+        baseline.fill_registry(self.registry, self.edition, self.name, stream(seed, "registry"))
+        baseline.fill_files(self.files, self.user, self.booted)
+        self.accounts = {
+            self.user: {"sid": f"{self.machine_sid}-500", "groups": ["Administrators"], "enabled": True},
+            "DefaultAccount": {
+                "sid": f"{self.machine_sid}-503",
+                "groups": ["System Managed Accounts Group"],
+                "enabled": False,
+            },
+            "Guest": {"sid": f"{self.machine_sid}-501", "groups": ["Guests"], "enabled": False},
+        }
+        self.processes = self._base_processes()
+        self.services = Services(self.registry, stream(seed, "services"), self.new_pid)
+        self.services.changed = self._service_changed
+        self.services.boot(baseline.running_after_boot(), now)
+        self.read_listener()
+        self.registry.listen(lambda path, value, what: self.note("registry", path=path, value=value, what=what))
+        self.files.listen(lambda path, what: self.note("file", path=path, what=what))
+        self._old_events()
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    def clock(self, at: float | None = None) -> datetime:
+        """Return the VM's calendar time (UTC) now, or at another time."""
+        return self._epoch + timedelta(seconds=(self.now if at is None else at) - self._origin)
+
+    def set_clock(self, when: datetime) -> None:
+        """Set the calendar, as SAC's ``s`` does."""
+        self._epoch += when - self.clock()
+        self.note("clock set", to=when.isoformat())
+
+    def advance(self, now: float) -> None:
+        """Let what is due by now happen: services reach their states."""
+        self.services.advance(now)
+        self.now = max(self.now, now)
+
+    def due(self) -> float | None:
+        """Return when something happens by itself, or None."""
+        return self.services.due()
+
+    # -- truth log and event log ------------------------------------------------------------------------------
+
+    def note(self, kind: str, **fields: object) -> None:
+        """Add to the simulator's own truth log."""
+        self.journal.append({"time": self.now, "kind": kind, **fields})
+
+    def event(self, log: str, provider: str, number: int, level: int, text: str, **data: str) -> None:
+        """Add to the VM's event log now."""
+        self.log.append(Event(self.clock(), log, provider, number, level, text, tuple(data.items())))
+
+    def _old_events(self) -> None:
+        boot = self.clock(self.booted)
+        text = f"Microsoft (R) Windows (R) 10.00. {self.edition.build} Multiprocessor Free."
+        self.log.append(Event(boot, "System", "EventLog", 6009, 4, text))
+        self.log.append(Event(boot, "System", "EventLog", 6005, 4, "The Event log service was started."))
+        for name in ("SessionEnv", "TermService", "UmRdpService"):
+            text = f"The {self.services.display_name(name)} service entered the running state."
+            self.log.append(Event(boot + timedelta(seconds=21), "System", SCM, 7036, 4, text, (("param1", name),)))
+
+    # -- processes --------------------------------------------------------------------------------------------
+
+    def new_pid(self) -> int:
+        """Return a process number nobody has."""
+        used = {p.pid for p in self.processes} | {s.pid for n in self._names() if (s := self.services.find(n))}
+        while True:
+            pid = self._pids.randrange(180, 2200) * 4
+            if pid not in used:
+                return pid
+
+    def _names(self) -> list[str]:
+        return self.services.names() if hasattr(self, "services") else []
+
+    def _base_processes(self) -> list[Program]:
+        fixed = [
+            Program("System Idle Process", 0, "Services", 0, 8),
+            Program("System", 4, "Services", 0, 140),
+        ]
+        rows = (
+            ("Registry", 0), ("smss.exe", 0), ("csrss.exe", 0), ("wininit.exe", 0), ("csrss.exe", 1),
+            ("winlogon.exe", 1),
+            ("services.exe", 0), ("lsass.exe", 0), ("dwm.exe", 1), ("LogonUI.exe", 1),
+        )  # fmt: skip
+        draw, pid = self._pids, 88
+        for image, session in rows:
+            if image == "Registry" and self.edition.build == 14393:
+                continue
+            fixed.append(
+                Program(image, pid, "Console" if session else "Services", session, draw.randrange(1200, 48000))
+            )
+            pid += 4 * draw.randrange(10, 40)
+        return fixed
+
+    def lsass_pid(self) -> int:
+        """Return the number of lsass.exe."""
+        return next(p.pid for p in self.processes if p.image == "lsass.exe")
+
+    def service_pid(self, service: Service) -> int:
+        """Return the process number of a service, 0 when it has none."""
+        image = str(self.services.config(service.name, "ImagePath") or "")
+        return self.lsass_pid() if service.pid and "lsass" in image else service.pid
+
+    def service_image(self, name: str) -> str:
+        """Return the file name of a service's program."""
+        path = str(self.services.config(name, "ImagePath") or "").replace('"', "")
+        return (
+            path.lower().partition(".exe")[0].rsplit("\\", 1)[-1].join(("", ".exe"))
+            if "svchost" in path.lower()
+            else (path.partition(" -")[0].rsplit("\\", 1)[-1])
+        )
+
+    def running_programs(self) -> list[tuple[str, int, str, int, int, list[str]]]:
+        """Return (image, pid, session, session id, kB, services) of every process, in the order of their numbers."""
+        held: dict[int, list[str]] = {}
+        for name in self.services.names():
+            service = self.services.find(name)
+            if service is not None and service.pid:
+                held.setdefault(self.service_pid(service), []).append(service.name)
+        known = {p.pid for p in self.processes}
+        rows = [(p.image, p.pid, p.session, p.session_id, p.kilobytes, held.get(p.pid, [])) for p in self.processes]
+        for pid, names in held.items():
+            if pid not in known:
+                size = 3000 + Random(f"{self.seed}/size/{pid}").randrange(30000)
+                rows.append((self.service_image(names[0]), pid, "Services", 0, size, names))
+        return [*rows[:2], *sorted(rows[2:], key=lambda row: row[1])]
+
+    def dynamic_port(self, owner: str) -> int:
+        """Return the RPC port of a program, the same whenever asked."""
+        if owner not in self._dynamic:
+            self._dynamic[owner] = 49664 + len(self._dynamic)
+        return self._dynamic[owner]
+
+    def kill(self, pid: int) -> bool:
+        """End a process; False when there is none, or Windows refuses."""
+        if pid in {0, 4} or any(
+            p.pid == pid and p.image in {"csrss.exe", "lsass.exe", "wininit.exe"} for p in self.processes
+        ):
+            return False
+        before = len(self.processes)
+        self.processes = [p for p in self.processes if p.pid != pid]
+        done = self.services.kill(pid) or len(self.processes) < before or self.killed(pid)
+        if done:
+            self.note("killed", pid=pid)
+        return done
+
+    # -- services and the RDP listener ------------------------------------------------------------------------
+
+    def _service_changed(self, service: Service) -> None:
+        entered = "running" if service.state == RUNNING else "stopped"
+        self.note("service", name=service.name, state=entered)
+        display = self.services.display_name(service.name)
+        self.event(
+            "System",
+            SCM,
+            7036,
+            4,
+            f"The {display} service entered the {entered} state.",
+            param1=display,
+            param2=entered,
+        )
+        if service.name == "TermService":
+            if service.state == RUNNING:
+                self.read_listener()
+                self.event(
+                    f"{RCM}/Operational", RCM, 258, 4, "Listener RDP-Tcp has started listening", listenerName="RDP-Tcp"
+                )
+            else:
+                self.listener = None
+
+    def schannel(self) -> frozenset[Tls]:
+        """Return the TLS versions Schannel's server side offers, by the registry as it is now.
+
+        The table of rdp-repair.md 2.5: nothing set means the default of this Windows; Enabled 0 is off;
+        DisabledByDefault other than 0 is off by default, which for RDP is off; Enabled other than 0 alone is on.
+        """
+        offered = set[Tls]()
+        for tls, folder in PROTOCOLS.items():
+            path = rf"{SCHANNEL}\Protocols\{folder}\Server"
+            enabled, by_default = self.registry.number(path, "Enabled"), self.registry.number(path, "DisabledByDefault")
+            if enabled == 0 or by_default:
+                continue
+            if enabled is not None or tls in self.edition.tls:
+                offered.add(tls)
+        if self.edition.build < 20348:
+            offered.discard("TLSv1.3")  # the value may be set there, the protocol is not in the product
+        return frozenset(offered)
+
+    def read_listener(self) -> None:
+        """Let TermService read its configuration, as it does when it starts.
+
+        A second variant, where Schannel's values count only after a restart of the VM, is wanted: it belongs here, by
+        keeping the set read at boot (rdp-repair.md 2.5 leaves open which is true, "reboot if the probe still fails").
+        """
+        policy = self.registry.number(baseline.POLICY, "fDenyTSConnections")
+        own = self.registry.number(TERMINAL_SERVER, "fDenyTSConnections")
+        deny = policy if policy is not None else own
+        layer, nla = self._policy_or_own("SecurityLayer", 2), self._policy_or_own("UserAuthentication", 1)
+        port = self.registry.number(RDP_TCP, "PortNumber")
+        denied = deny is None or deny != 0
+        self.listener = Listener(3389 if port is None else port, denied, layer, bool(nla), self.schannel())
+
+    def _policy_or_own(self, value: str, default: int) -> int:
+        policy, own = self.registry.number(baseline.POLICY, value), self.registry.number(RDP_TCP, value)
+        return policy if policy is not None else own if own is not None else default
+
+    def listens(self) -> int | None:
+        """Return the port TermService listens on now, or None."""
+        service = self.services.find("TermService")
+        running = self.power == "on" and service is not None and service.state == RUNNING
+        if not running or self.listener is None or self.listener.denied:
+            return None
+        return self.listener.port
+
+    def rdp_port(self, port: int = 3389) -> RdpPort:
+        """Return what stands behind a TCP port of the VM now, as RDP sees it."""
+        if self.listener is None or self.listens() != port:
+            return RdpPort("closed")
+        held = next((c for c in self.certificates if c.store == "Remote Desktop"), Certificate("", b"", b""))
+        no_tls = cast(Literal["failure 2", "failure 3", "reset"], self._no_tls)
+        return RdpPort("rdp", self.listener.tls, no_tls, self.listener.nla, held.certificate_pem, held.key_pem)
+
+    def install_certificate(self, certificate_pem: bytes, key_pem: bytes) -> None:
+        """Put the listener's self-signed certificate into the store ``Remote Desktop``."""
+        self.certificates = [c for c in self.certificates if c.store != "Remote Desktop"]
+        self.certificates.append(Certificate("Remote Desktop", certificate_pem, key_pem))
+
+    def rdp_attempt(self, now: float, *, tls_failed: bool, client: str = "127.0.0.1") -> None:
+        """Be told by the RDP port that a client came, and whether its TLS handshake failed: the event log shows it."""
+        self.advance(now)
+        self.event(f"{RCM}/Operational", RCM, 261, 4, "Listener RDP-Tcp received a connection", listenerName="RDP-Tcp")
+        if not tls_failed or self.listener is None:
+            return
+        if not self.listener.tls:
+            text = "A fatal error occurred while creating a TLS server credential. The internal error state is 10013."
+            self.event("System", "Schannel", 36871, 2, text, Type="server", ErrorState="10013")
+        else:
+            text = (
+                "An TLS 1.2 connection request was received from a remote client application, but none of the "
+                "cipher suites supported by the client application are supported by the server. The TLS connection "
+                "request has failed."
+            )
+            self.event("System", "Schannel", 36874, 2, text, Protocol="TLS 1.2")
+        self.note("tls failed", client=client)
+
+    # -- power ------------------------------------------------------------------------------------------------
+
+    def request_power(self, what: str, at: float) -> None:
+        """Ask for "restart" or "shutdown" at a time; the line behind which the VM stands carries it out."""
+        self.power_requests.append((what, at))
+        self.note("power requested", what=what, at=at)
+
+    def boot(self, now: float) -> None:
+        """Come up anew: services by their start types, event log, listener read again."""
+        self.now, self.booted, self.power, self.power_requests = max(self.now, now), now, "on", []
+        self.services.boot(baseline.running_after_boot(), now)
+        self.read_listener()
+        if (service := self.services.find("TermService")) and service.state != RUNNING:
+            self.listener = None
+        self._old_events()
+        self.note("booted")
+
+    # -- what outlives a run ----------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, object]:
+        """Return all that outlives a run as JSON-able data; a read-only diagnosis leaves it equal."""
+        return {
+            "registry": self.registry.dump(),
+            "services": self.services.state(),
+            "files": {
+                entry.path: None if entry.data is None else hashlib.sha256(entry.data).hexdigest()
+                for entry in sorted(self.files.entries.values(), key=lambda each: each.path)
+            },
+            "certificates": [[c.store, hashlib.sha256(c.certificate_pem).hexdigest()] for c in self.certificates],
+            "accounts": {name: dict(account) for name, account in self.accounts.items()},
+            "tasks": {name: dict(task) for name, task in self.tasks.items()},
+            "power": self.power,
+        }
+
+
+def _password(random: Random) -> str:
+    """Draw 20 to 28 mixed characters without those a shell or a percent sign would change."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.+=@#")
+    found = [random.choice(kind) for kind in kinds]
+    found += [random.choice("".join(kinds)) for _ in range(random.randrange(16, 25))]
+    random.shuffle(found)
+    return "".join(found)

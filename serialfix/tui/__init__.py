@@ -1,0 +1,1 @@
+"""Faces: they show events and turn answers into decisions. None of them touches a VM."""

@@ -1,0 +1,79 @@
+"""Asks a person at a terminal: may these changes be made, which way, who logs in."""
+
+from collections.abc import Callable
+
+from prompt_toolkit import PromptSession
+from rich.console import Console
+
+from serialfix.approval import highest
+from serialfix.engine import Decision
+from serialfix.events import Proposed
+from serialfix.tui.plain import why_lines
+from serialfix.tui.safe import safe
+
+
+class Terminal:
+    """A person at a terminal. ``vm()`` names the VM that is being repaired."""
+
+    def __init__(self, console: Console, vm: Callable[[], str]) -> None:
+        self._console = console
+        self._vm = vm
+
+    async def decide(self, proposal: Proposed) -> Decision:
+        """Ask until the answer is yes, no or quit. Enter is no."""
+        vm = safe(self._vm())
+        while True:
+            answer = await _ask(f"  Make these changes on {vm}?  [y]es  [n]o  [w]hy  [q]uit  (no) ")
+            if answer is None:
+                return Decision(False, "engineer", "Ctrl-C", quit=True)
+            match answer.strip().lower():
+                case "y" | "yes":
+                    return await self._confirmed(proposal, vm)
+                case "" | "n" | "no":
+                    return Decision(False, "engineer")
+                case "q" | "quit":
+                    return Decision(False, "engineer", "quit", quit=True)
+                case "w" | "why":
+                    for line in why_lines(proposal):
+                        self._console.print(line, highlight=False)
+                case _:
+                    self._console.print("  Please answer y, n, w or q.", highlight=False)
+
+    async def _confirmed(self, proposal: Proposed, vm: str) -> Decision:
+        if highest(proposal) == "high":
+            typed = await _ask(f"  This is high risk. Type the name of the VM ({vm}) to go on: ")
+            if typed is None or typed.strip() != vm:
+                return Decision(False, "engineer", "the VM's name was not typed")
+        return Decision(True, "engineer")
+
+    async def choose(self, question: str, choices: tuple[str, ...], unattended: str) -> tuple[str, str]:
+        """Ask for one of ``choices`` by number; Enter takes what an unattended run would."""
+        self._console.print(f"  {question}", highlight=False)
+        for number, choice in enumerate(choices, start=1):
+            mark = "*" if choice == unattended else " "
+            self._console.print(f"   {mark}{number}. {choice}", highlight=False)
+        while True:
+            answer = await _ask("  Which? ")
+            if answer is None or not answer.strip():
+                return unattended, "engineer"
+            if answer.strip().isdigit() and 1 <= int(answer) <= len(choices):
+                return choices[int(answer) - 1], "engineer"
+
+
+async def ask_login(vm: str, user: str) -> tuple[str, str] | None:
+    """Ask for user name and password; None when the person gives up."""
+    if not user:
+        answer = await _ask(f"User name on {vm} (DOMAIN\\user for a domain account): ")
+        if not answer:
+            return None
+        user = answer.strip()
+    password = await _ask(f"Password of {user}: ", hidden=True)
+    return (user, password) if password else None
+
+
+async def _ask(question: str, *, hidden: bool = False) -> str | None:
+    try:
+        answer: str = await PromptSession().prompt_async(question, is_password=hidden)
+    except (EOFError, KeyboardInterrupt):
+        return None
+    return answer

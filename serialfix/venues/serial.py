@@ -1,0 +1,341 @@
+"""The console as a venue: pumps conversations over a serial line. The only clock of a session, through its ``Line``.
+
+A ``Line`` is either live (``LiveLine``: a transport, the clock and the record) or a recording (``replay.py``); the
+venue does not know which, so what runs live is what is replayed.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from serialfix import events
+from serialfix.console.channels import (
+    Login,
+    LoginRefused,
+    NoWay,
+    close_by_name,
+    close_channel,
+    find_home,
+    log_in,
+    open_channel,
+    show_channel,
+)
+from serialfix.console.dialogue import Conversation, Dialogue, Send
+from serialfix.console.keyboard import Keyboard, Untypable
+from serialfix.console.markers import Markers
+from serialfix.console.screen import Screen
+from serialfix.console.shells import NoAnswer, ShellLost, enter, set_prompt, type_command
+from serialfix.errors import Bug, ConnectionLost, VmError
+from serialfix.steps import Command, Output, Query, Unknown
+
+T = TypeVar("T")
+
+CONNECTS = 3
+"""How often one question may open the line again before the run is given up."""
+
+FLOOD = 8 * 1024 * 1024
+"""Bytes that may wait unread before the VM is made to wait."""
+
+
+class Transport(Protocol):
+    """Bytes to and from whatever shows the console."""
+
+    async def receive(self) -> bytes:
+        """The next bytes. Raises ConnectionLost."""
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes. Raises ConnectionLost."""
+
+    async def close(self) -> None:
+        """Close; never raises."""
+
+
+class Log(Protocol):
+    """The record, as a line writes it."""
+
+    def output(self, data: bytes, at: float) -> None:
+        """Bytes that came."""
+
+    def keys(self, data: bytes, at: float, *, hidden: bool) -> None:
+        """Keys that were sent."""
+
+    def timer(self, what: str, at: float) -> None:
+        """A conversation began, or a timer fired."""
+
+    def event(self, event: events.Event, at: float) -> None:
+        """The line came or went."""
+
+
+class Line(Protocol):
+    """A serial line with a clock."""
+
+    async def open(self) -> None:
+        """Connect. Raises SerialfixError."""
+
+    def begin(self) -> float:
+        """A conversation begins; the time."""
+
+    async def send(self, send: Send) -> None:
+        """Send keys. Raises ConnectionLost."""
+
+    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
+        """What comes first: output, or (None) the deadline; and the time. Raises ConnectionLost."""
+
+    async def close(self) -> None:
+        """Close; never raises."""
+
+
+class _Request(Protocol):
+    @property
+    def query(self) -> Query: ...
+    @property
+    def most(self) -> int: ...
+    @property
+    def timeout(self) -> float: ...
+
+
+class LiveLine:
+    """A transport, the clock, and the record of both. ``connect`` opens a transport; ``clock`` gives seconds."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Transport]], clock: Callable[[], float], log: Log) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._log = log
+        self._transport: Transport | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._came: deque[bytes] = deque()
+        self._waiting = 0
+        self._lost: ConnectionLost | None = None
+        self._said_lost = False
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect, and read from now on whether or not somebody waits. Raises SerialfixError."""
+        await self.close()
+        self._transport = await self._connect()
+        self._lost, self._said_lost = None, False
+        self._reader = asyncio.create_task(self._read(self._transport))
+        self._log.event(events.Connected(), self._clock())
+
+    def begin(self) -> float:
+        """A conversation begins; the time."""
+        now = self._clock()
+        self._log.timer("start", now)
+        return now
+
+    async def send(self, send: Send) -> None:
+        """Send and record keys. Raises ConnectionLost."""
+        if self._transport is None or self._lost is not None:
+            raise self._gone()
+        self._log.keys(send.data, self._clock(), hidden=send.secret is not None)
+        try:
+            await self._transport.send(send.data)
+        except ConnectionLost as lost:
+            self._lost = lost
+            raise self._gone() from None
+
+    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
+        """Output, or None at ``deadline``; and the time. Raises ConnectionLost."""
+        while not self._came:
+            if self._lost is not None or self._transport is None:
+                raise self._gone()
+            left = None if deadline is None else deadline - self._clock()
+            if left is not None and left <= 0:
+                now = max(self._clock(), deadline or 0.0)
+                self._log.timer("wake", now)
+                return now, None
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), left)
+        data = self._came.popleft()
+        self._waiting -= len(data)
+        self._room.set()
+        now = self._clock()
+        self._log.output(data, now)
+        return now, data
+
+    async def close(self) -> None:
+        """Close; what came and was not read yet goes into the record."""
+        reader, transport = self._reader, self._transport
+        self._reader = self._transport = None
+        if reader is not None:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+        while self._came:
+            self._log.output(self._came.popleft(), self._clock())
+        self._waiting = 0
+        if transport is not None:
+            await transport.close()
+            if self._lost is None:
+                self._log.event(events.Disconnected(1000, "", ours=True), self._clock())
+
+    def _gone(self) -> ConnectionLost:
+        lost = self._lost or ConnectionLost(1006, "not connected")
+        if not self._said_lost:
+            # Recorded when it is met, behind the last output that was read: replay meets it at the same place.
+            self._said_lost = True
+            self._log.event(events.Disconnected(lost.code, lost.reason, ours=False), self._clock())
+        return lost
+
+    async def _read(self, transport: Transport) -> None:
+        try:
+            while True:
+                data = await transport.receive()
+                self._came.append(data)
+                self._waiting += len(data)
+                self._news.set()
+                if self._waiting > FLOOD:
+                    self._room.clear()
+                    await self._room.wait()
+        except ConnectionLost as lost:
+            self._lost = lost
+        finally:
+            self._news.set()
+
+
+async def converse(line: Line, screen: Screen, conversation: Conversation[T]) -> T:
+    """Run one conversation to its end. Raises ConnectionLost and whatever the conversation raises."""
+    dialogue = Dialogue(screen, conversation)
+    try:
+        sends = dialogue.start(line.begin())
+        while True:
+            for send in sends:
+                await line.send(send)
+            if dialogue.done:
+                return dialogue.result
+            now, data = await line.wait(dialogue.deadline)
+            sends = dialogue.wake(now) if data is None else dialogue.receive(data, now)
+    finally:
+        dialogue.stop()
+
+
+class SerialVenue:
+    """Asks commands in a cmd channel of its own. ``progress`` is told, in plain words, what happens."""
+
+    def __init__(self, line: Line, login: Login, nonce: str, progress: Callable[[str], None]) -> None:
+        self._line = line
+        self._login = login
+        self._progress = progress
+        self._screen = Screen()
+        self._keyboard = Keyboard()
+        self._markers = Markers(nonce)
+        self._connected = False
+        self._channel = ""
+        self._prompt = ""
+
+    async def ask(self, requests: Sequence[_Request]) -> Sequence[Output | Unknown]:
+        """Run the commands one by one. Raises VmError and ConnectionLost when the console can't be had."""
+        return [await self._ask(request) for request in requests]
+
+    async def leave(self) -> None:
+        """Leave it as it was found: close our channel, then the line. Raises SerialfixError when that failed."""
+        try:
+            if self._connected and self._channel:
+                self._progress("Closing our command prompt on the VM.")
+                await self._leave_channel()
+        except (NoWay, Untypable, ShellLost, ConnectionLost) as problem:
+            raise VmError(
+                f"The command prompt {self._channel} on the VM could not be closed: {problem}",
+                why="The line was lost, or the VM did not answer.",
+                advice=f"Nobody is harmed by it; close it at the SAC prompt with: ch -cn {self._channel}",
+            ) from None
+        finally:
+            self._connected = False
+            await self._line.close()
+
+    def abandon(self) -> None:
+        """What stands at our prompt is not known any more: leave by way of the SAC prompt."""
+        self._prompt = ""
+
+    async def _leave_channel(self) -> None:
+        if self._prompt:
+            await self._talk(close_channel(self._keyboard, self._prompt))
+        else:
+            await self._talk(find_home(self._keyboard))
+            await self._talk(close_by_name(self._keyboard, self._channel))
+        self._channel = self._prompt = ""
+
+    async def _ask(self, request: _Request) -> Output | Unknown:
+        command = request.query
+        if not isinstance(command, Command):
+            raise Bug(f"the console can't be asked {command!r}")
+        for attempt in range(1, CONNECTS + 1):
+            entered = False
+            try:
+                await self._reach_shell()
+                framed, row = await self._talk(
+                    type_command(
+                        self._keyboard,
+                        self._markers,
+                        self._prompt,
+                        command.text,
+                        exact=command.exact or command.effect == "write",
+                    )
+                )
+                entered = True
+                return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+            except NoAnswer as problem:
+                return Unknown(str(problem))
+            except Untypable as problem:
+                return Unknown(f"the line is too bad to type on: {problem}")
+            except (ShellLost, ConnectionLost) as problem:
+                self._prompt = ""
+                self._connected = self._connected and not isinstance(problem, ConnectionLost)
+                if entered and command.effect == "write":
+                    # Never made again: whether it was made is seen by looking, not by repeating.
+                    return Unknown(f"the console was lost after the command was entered ({problem})")
+                if attempt == CONNECTS:
+                    raise _as_error(problem) from None
+                self._progress(f"{problem} Finding the way back.")
+        raise Bug("unreachable")
+
+    async def _talk(self, conversation: Conversation[T]) -> T:
+        return await converse(self._line, self._screen, conversation)
+
+    async def _reach_shell(self) -> None:
+        """From wherever we are to a shell whose prompt is ours."""
+        if self._prompt:
+            return
+        try:
+            if not self._connected:
+                await self._line.open()
+                self._connected = True
+            self._progress("Finding the SAC prompt.")
+            await self._talk(find_home(self._keyboard))
+            if not self._channel:
+                self._progress("Opening a command prompt channel.")
+                self._channel = await self._talk(open_channel(self._keyboard))
+            self._progress(f"Switching to the channel {self._channel}.")
+            await self._talk(show_channel(self._keyboard, self._channel))
+            self._progress(f"Logging in as {self._login.user}.")
+            await self._talk(log_in(self._keyboard, self._login))
+            self._prompt = await self._talk(set_prompt(self._keyboard, self._markers))
+            self._progress("At a command prompt of our own.")
+        except NoWay as problem:
+            raise VmError(problem.seen, advice=problem.advice) from None
+        except Untypable as problem:
+            raise VmError(
+                f"The serial line is too bad to type on: {problem}.",
+                advice="Run the command again; if it stays so, repair the disk offline.",
+            ) from None
+        except LoginRefused:
+            raise VmError(
+                f"Windows refused the user name or the password of {self._login.user!r}.",
+                why="A wrong password, a disabled or locked account, or a domain account while no domain controller "
+                "is reached.",
+                advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
+            ) from None
+
+
+def _as_error(problem: ShellLost | ConnectionLost) -> VmError:
+    if isinstance(problem, ConnectionLost):
+        return problem
+    return VmError(
+        f"The command prompt on the VM was lost and did not come back ({problem}).",
+        why="Somebody closed the channel, or Windows is shutting down.",
+        advice="Run the command again.",
+    )

@@ -1,0 +1,37 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serialfix.simulator.knobs import PRESETS, Knobs, parse_knob
+
+
+@given(st.floats(0, 1), st.integers(0, 9))
+def test_values_come_through(rate: float, orphans: int) -> None:
+    knobs = parse_knob(f" neighbour = {rate!r}", parse_knob(f"orphans={orphans}", Knobs()))
+    assert (knobs.neighbour, knobs.orphans) == (rate, orphans)
+    assert parse_knob("paging=on", knobs).paging
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("neighbor=1", "near: neighbour"),
+        ("redraw", "expected NAME=VALUE"),
+        ("redraw=x", "'x' is not a whole number"),
+        ("redraw=3", "3 is outside 0 to 2"),
+        ("burst=1.5", "outside 0 to 1"),
+        ("paging=maybe", "neither on nor off"),
+    ],
+)
+def test_errors_say_what_is_wrong(text: str, part: str) -> None:
+    with pytest.raises(ValueError, match=part) as caught:
+        parse_knob(text, Knobs())
+    assert "\n" not in str(caught.value)
+
+
+def test_worst_is_worse_than_real() -> None:
+    real, worst = PRESETS["real"], PRESETS["worst"]
+    assert (real.neighbour, real.burst, real.first_command_eaten, real.long_gap_rate) == (0.05, 0.02, 0.3, 0.02)
+    assert worst.neighbour >= 5 * real.neighbour
+    assert worst.burst >= 5 * real.burst
+    assert PRESETS["calm"] == Knobs()

@@ -1,0 +1,163 @@
+"""The client and the simulator joined in virtual time: a whole session takes no longer than its computing.
+
+``VirtualLine`` is a ``Line`` (venues/serial.py) whose other end is the simulator's own line; its clock jumps to whatever
+comes next. Nothing here decides or types anything: it only carries bytes and lets time pass.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serialfix import events
+from serialfix.approval import Policy
+from serialfix.console.channels import Login
+from serialfix.console.dialogue import Send
+from serialfix.engine import Engine, Played, Request
+from serialfix.playbooks import PLAYBOOKS
+from serialfix.simulator.faults import build
+from serialfix.simulator.knobs import PRESETS, Knobs
+from serialfix.simulator.line import Line
+from serialfix.simulator.vm import Vm
+from serialfix.steps import Output, Unknown
+from serialfix.venues.serial import SerialVenue
+
+
+class VirtualLine:
+    """A serial line to a simulated VM, in virtual time. ``rechunk`` may cut or join what arrives."""
+
+    def __init__(self, line: Line, rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data]) -> None:
+        self.line = line
+        self.now = 0.0
+        self._rechunk = rechunk
+        self._came: list[bytes] = []
+
+    async def open(self) -> None:
+        self._came = [self.line.replay(self.now)]
+
+    def begin(self) -> float:
+        return self.now
+
+    async def send(self, send: Send) -> None:
+        self.line.send(send.data, self.now)
+
+    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
+        for _ in range(100_000):
+            if not self._came and (data := self.line.receive(self.now)):
+                self._came += [piece for piece in self._rechunk(data) if piece]
+            if self._came:
+                return self.now, self._came.pop(0)
+            due = self.line.due()
+            if deadline is not None and (due is None or due >= deadline):
+                self.now = max(self.now, deadline)
+                return self.now, None
+            assert due is not None, "the client waits for ever and the line has nothing to say"
+            self.now = max(self.now, due)
+        raise AssertionError("the line is due again and again and brings nothing")
+
+    async def close(self) -> None:
+        pass
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Kept:
+    """A recorder that keeps events in a list."""
+
+    happened: list[events.Event] = field(default_factory=list)
+    flushed: list[int] = field(default_factory=list)
+
+    def emit(self, event: events.Event) -> None:
+        self.happened.append(event)
+
+    def flush(self) -> None:
+        self.flushed.append(len(self.happened))
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.happened if isinstance(event, kind)]
+
+
+class PortVenue:
+    """The RDP port as the simulated state says, without a socket (the real one is played in tests/test_demo.py)."""
+
+    def __init__(self, vm: Vm) -> None:
+        self._vm = vm
+
+    async def ask(self, requests: Sequence[Request]) -> Sequence[Output | Unknown]:
+        return [Output(json.dumps(self._seen()), None, "direct") for _ in requests]
+
+    def _seen(self) -> dict[str, Any]:
+        port = self._vm.rdp_port()
+        document: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": 3389,
+            "at": "2026-11-22T10:00:00+00:00",
+            "elapsed": 0.1,
+            "reach": "open",
+            "detail": "",
+            "x224": None,
+            "tls": {},
+            "certificate": None,
+            "nla": None,
+        }
+        if port.behaviour == "closed":
+            return document | {"reach": "refused"}
+        if not port.tls and port.no_tls != "reset":
+            return document | {"x224": {"result": "failure", "code": int(port.no_tls[-1]), "flags": 0}}
+        tls = {
+            version: {"result": "tls_ok" if version in port.tls else "tls_reset"}
+            for version in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+        }
+        return document | {"x224": {"result": "selected", "selected": 8, "flags": 31}, "tls": tls}
+
+
+@dataclass
+class Ran:
+    """A finished virtual session, with everything a test could want to hold against the simulator's own truth."""
+
+    played: Played
+    recorder: Kept
+    vm: Vm
+    line: VirtualLine
+    state_before: dict[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        return self.played.verdict.outcome
+
+
+def run(
+    faults: Sequence[str],
+    *,
+    seed: int,
+    windows: str = "2022",
+    knobs: Knobs = PRESETS["calm"],
+    policy: Policy = Policy(yes_to="high"),
+    mode: Any = "repair",
+    password: str | None = None,
+    rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
+) -> Ran:
+    """Play the whole playbook on a VM with ``faults``, and leave the console."""
+    vm = build(faults, windows, seed)
+    line = VirtualLine(Line(vm, knobs, seed, 0.0), rechunk)
+    recorder = Kept()
+    before = vm.state()
+
+    async def session() -> Played:
+        login = Login(vm.user, "", vm.password if password is None else password)
+        console = SerialVenue(line, login, f"nonce {seed}", lambda text: recorder.emit(events.Progress(text)))
+        engine = Engine(
+            venues={"console": console, "outside": PortVenue(vm)},
+            approver=policy,
+            recorder=recorder,
+            mode=mode,
+            sleep=line.sleep,
+        )
+        played = await engine.play(PLAYBOOKS["rdp_internal_error"])
+        await console.leave()
+        return played
+
+    return Ran(asyncio.run(session()), recorder, vm, line, before)

@@ -137,11 +137,15 @@ def log_in(keyboard: Keyboard, login: Login) -> Conversation[None]:
     The password is typed only while the cursor stands at ``Password:``, and entered only when as many stars stand
     there as it has characters.
     """
-    found = yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT)
-    if found is TIMEOUT:
-        mode = read_mode_now((yield from _settled_mode()))
-        raise NoWay(f"The channel asks for no login; it shows {mode}.", "Run the command again.")
-    if found.name == "cmd":
+    for _ in range(3):
+        yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT / 3)
+        # Showing a channel draws its screen: the cursor is where it belongs only when all is quiet.
+        mode = yield from _settled_mode()
+        if mode.kind in ("username", "cmd"):
+            break
+    else:
+        raise NoWay(f"The channel asks for no login; it shows {IN_WORDS[mode.kind]}.", "Run the command again.")
+    if mode.kind == "cmd":
         return
     yield from _answer(keyboard, "username", "Username: ", login.user)
     yield from _answer(keyboard, "domain", "Domain  :", login.domain)
@@ -270,11 +274,6 @@ def _settled_mode() -> Conversation[Mode]:
 
     yield Expect((Shown("mode", read),), timeout=0.0)
     return seen[0]
-
-
-def read_mode_now(mode: Mode) -> str:
-    """The mode in words."""
-    return IN_WORDS[mode.kind]
 
 
 def _mode(kind: Kind) -> Shown:

@@ -35,6 +35,9 @@ T = TypeVar("T")
 CONNECTS = 3
 """How often one question may open the line again before the run is given up."""
 
+WAYS = 2
+"""How often the way to a shell is tried; a redraw may have damaged what was typed."""
+
 FLOOD = 8 * 1024 * 1024
 """Bytes that may wait unread before the VM is made to wait."""
 
@@ -300,6 +303,17 @@ class SerialVenue:
         """From wherever we are to a shell whose prompt is ours."""
         if self._prompt:
             return
+        for attempt in range(1, WAYS + 1):
+            try:
+                await self._find_shell()
+            except (NoWay, Untypable) as problem:
+                if attempt == WAYS:
+                    raise _as_error(problem) from None
+                self._progress(f"{problem} Trying once more.")
+            else:
+                return
+
+    async def _find_shell(self) -> None:
         try:
             if not self._connected:
                 await self._line.open()
@@ -315,13 +329,6 @@ class SerialVenue:
             await self._talk(log_in(self._keyboard, self._login))
             self._prompt = await self._talk(set_prompt(self._keyboard, self._markers))
             self._progress("At a command prompt of our own.")
-        except NoWay as problem:
-            raise VmError(problem.seen, advice=problem.advice) from None
-        except Untypable as problem:
-            raise VmError(
-                f"The serial line is too bad to type on: {problem}.",
-                advice="Run the command again; if it stays so, repair the disk offline.",
-            ) from None
         except LoginRefused:
             raise VmError(
                 f"Windows refused the user name or the password of {self._login.user!r}.",
@@ -331,9 +338,17 @@ class SerialVenue:
             ) from None
 
 
-def _as_error(problem: ShellLost | ConnectionLost) -> VmError:
-    if isinstance(problem, ConnectionLost):
-        return problem
+def _as_error(problem: ShellLost | ConnectionLost | NoWay | Untypable) -> VmError:
+    match problem:
+        case ConnectionLost():
+            return problem
+        case NoWay():
+            return VmError(problem.seen, advice=problem.advice)
+        case Untypable():
+            return VmError(
+                f"The serial line is too bad to type on: {problem}.",
+                advice="Run the command again; if it stays so, repair the disk offline.",
+            )
     return VmError(
         f"The command prompt on the VM was lost and did not come back ({problem}).",
         why="Somebody closed the channel, or Windows is shutting down.",

@@ -157,14 +157,29 @@ class Engine:
                 self._found(_unknown(check, error.what, error.advice))
         verified: Verified = "no"
         if lost is None:
-            self._check = playbook.symptom
-            made = any(change.done for change in self.changes)
-            symptom, verified = await self._run(playbook.verify(made))
+            symptom: Finding | None = None
+            try:
+                symptom, verified = await self._verify(playbook)
+            except SerialfixError as error:
+                lost = error
+                symptom = Finding(playbook.symptom, "unknown", "It could not be verified", (error.what,), error.advice)
             if not only or symptom.check in only:
                 self._found(symptom)
         verdict = judge(tuple(self.findings.values()), playbook.symptom, verified, reached=lost is None)
         self._recorder.emit(events.Ended(verdict.outcome, verdict.verified, verdict.sign_in, verdict.findings))
         return Played(verdict, tuple(self.changes))
+
+    async def _verify(self, playbook: Playbook) -> tuple[Finding, Verified]:
+        self._check = playbook.symptom
+        made = any(change.done for change in self.changes)
+        try:
+            finding, verified = await self._run(playbook.verify(made))
+        except (SerialfixError, Interrupted, Bug):
+            raise
+        except Exception as error:
+            reason = f"the verification itself failed, which is a bug of serialfix: {error!r}"
+            return Finding(playbook.symptom, "unknown", "It could not be verified", (reason,)), "no"
+        return finding, verified
 
     async def _run_check(self, check: Check) -> Finding:
         self._recorder.emit(events.CheckStarted(check.name, check.title))
@@ -225,7 +240,8 @@ class Engine:
     async def _look(self, probe: Probe[Any], *, fresh: bool = False) -> Any:
         if fresh:
             self._kept.pop(probe.query, None)
-        if probe.query not in self._kept:
+        asked = probe.query not in self._kept
+        if asked:
             where = _where(probe.query)
             wanted = {probe.query: probe}
             # The questions that the chosen checks begin with go along, as far as they go to the same place.
@@ -234,7 +250,10 @@ class Engine:
                     wanted.setdefault(other.query, other)
             self._ahead = tuple(other for other in self._ahead if _where(other.query) != where)
             await self._ask(where, tuple(wanted.values()))
-        return self._parse(probe, self._kept[probe.query])
+        value = self._parse(probe, self._kept[probe.query])
+        if asked and not isinstance(value, Unknown) and (learnt := probe.say(value)):
+            self._recorder.emit(events.Learnt(probe.name, learnt))
+        return value
 
     async def _ask(self, where: Where, probes: Sequence[Probe[Any]]) -> None:
         for probe in probes:
@@ -265,7 +284,7 @@ class Engine:
     async def _do(self, step: Do) -> Done:
         befores: list[Any] = []
         for change in step.changes:
-            if change.flag and change.flag not in self._flags:
+            if change.flag and change.flag not in self._flags and self._mode != "diagnose":
                 return Done("declined", f"needs {change.flag}")
             before = await self._look(change.before)
             if isinstance(before, Unknown):
@@ -294,32 +313,51 @@ class Engine:
             self.changing = False
 
     async def _make(self, changes: Sequence[Change[Any]]) -> Done:
+        made: list[tuple[Change[Any], Any]] = []
         for number, change in enumerate(changes):
-            done, why = await self._make_one(change)
+            before = await self._look(change.before)
+            done, why = await self._make_one(change, before)
             if not done:
                 self.changes += [_record(self._check, other, approved=True) for other in changes[number + 1 :]]
+                await self._put_back(made)
                 return Done("failed", f"{change.title}: {why}")
+            made.append((change, before))
         return Done("made")
 
-    async def _make_one(self, change: Change[Any]) -> tuple[bool, str]:
-        before = await self._look(change.before)
+    async def _put_back(self, made: Sequence[tuple[Change[Any], Any]]) -> None:
+        """Undo what only made room for changes that were not made in the end, last first, if it still stands."""
+        for change, before in reversed(made):
+            if not change.put_back or isinstance(change.undo, NoUndo):
+                continue
+            now = await self._look(change.before, fresh=True)
+            if isinstance(now, Unknown) or not change.check(now) or change.check(before):
+                continue
+            for command in change.undo(before):
+                self._kept.clear()
+                await self._venues["console"].ask([Request(command, 16 * 1024, 60.0)])
+                now = await self._settled(change, _not(change.check))
+                back = None if isinstance(now, Unknown) else not change.check(now)
+                self._recorder.emit(events.PutBack(change.name, command.text, back))
+
+    async def _make_one(self, change: Change[Any], before: Any) -> tuple[bool, str]:
         if isinstance(before, Unknown):
             self.changes.append(_record(self._check, change, approved=True))
             return False, f"what is there now could not be read ({before.reason})"
         if change.check(before):
             self._recorder.emit(events.ChangeSkipped(change.name))
+            self.changes.append(_record(self._check, change, approved=True, checked=True))
             return True, ""
         undo, no_undo = _undo(change, before)
         self._recorder.emit(events.ChangeStarted(change.name, change.show(before), change.do.text, undo, no_undo))
         self._recorder.flush()
         try:
             now = await self._send_and_check(change)
+            holds = None if isinstance(now, Unknown) else change.check(now)
+            shown = now.reason if isinstance(now, Unknown) else change.show(now)
         except BaseException:
             # Lost in between: whether it was made is not known, and only a look can tell.
             self.changes.append(_record(self._check, change, approved=True, done=True))
             raise
-        holds = None if isinstance(now, Unknown) else change.check(now)
-        shown = now.reason if isinstance(now, Unknown) else change.show(now)
         self._recorder.emit(events.ChangeChecked(change.name, holds, shown))
         self.changes.append(_record(self._check, change, approved=True, done=holds is not False, checked=holds))
         if holds:
@@ -333,9 +371,13 @@ class Engine:
             self._recorder.emit(events.ChangeDone(change.name, answer.text, answer.exit_code))
         else:
             self._recorder.emit(events.ChangeDone(change.name, answer.reason, None))
+        return await self._settled(change, change.check)
+
+    async def _settled(self, change: Change[Any], wanted: Callable[[Any], bool]) -> Any:
+        """The object when it is as ``wanted``, or when the change's time to settle is over."""
         now = await self._look(change.before)
         for _ in range(int(change.settle / CHECK_EVERY)):
-            if not isinstance(now, Unknown) and change.check(now):
+            if not isinstance(now, Unknown) and wanted(now):
                 break
             await self._sleep(CHECK_EVERY)
             now = await self._look(change.before, fresh=True)
@@ -412,3 +454,7 @@ def _record(
 
 def _unknown(check: Check, reason: str, advice: str = "") -> Finding:
     return Finding(check.name, "unknown", f"{check.title}: could not be found out", (reason,), advice, check.docs)
+
+
+def _not(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: not check(value)

@@ -79,6 +79,13 @@ class Answered(Event, frozen=True, tag="answered"):
     partial: bool
 
 
+class Learnt(Event, frozen=True, tag="learnt"):
+    """What an answer says, in a few words."""
+
+    probe: str
+    text: str
+
+
 class NotAnswered(Event, frozen=True, tag="not answered"):
     """A probe has no answer; the reason."""
 
@@ -163,6 +170,14 @@ class ChangeChecked(Event, frozen=True, tag="checked"):
     now: str
 
 
+class PutBack(Event, frozen=True, tag="put back"):
+    """A change that only made room for others was undone, since one of those failed. ``back``: whether it is undone."""
+
+    name: str
+    command: str
+    back: bool | None
+
+
 class Chosen(Event, frozen=True, tag="chosen"):
     """What was chosen of a playbook's choices."""
 
@@ -202,6 +217,7 @@ AnyEvent = (
     | CheckStarted
     | Asked
     | Answered
+    | Learnt
     | NotAnswered
     | Noted
     | FindingMade
@@ -211,6 +227,7 @@ AnyEvent = (
     | ChangeSkipped
     | ChangeDone
     | ChangeChecked
+    | PutBack
     | Chosen
     | Waited
     | Stopped

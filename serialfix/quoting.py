@@ -13,17 +13,21 @@ ValueError: not a value that can be typed safely: 'x & shutdown /r'
 import re
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:\\*-]+")
-_QUOTED = re.compile(r"[\w .:,;\\(){}$@#=+*\[\]~'-]+")
+_QUOTED = re.compile(r"[\w .:,;\\(){}$@#=+*\[\]~'-]+", re.ASCII)
 
 
 def cmd(value: str) -> str:
     """``value`` as one argument of a command in cmd, quoted where it has to be.
 
     Raises ValueError for whatever cmd could expand, cut or take for more than a value, quoted or not: quotes, percent
-    signs, carets, exclamation marks, operators, control characters, and a backslash before the closing quote. No name
-    of a key, a value or a service needs them.
+    signs, carets, exclamation marks, operators, control characters, a minus in front (a switch, quoted or not), and a
+    backslash before the closing quote. No name of a key, a value or a service needs them. Nor is anything but ASCII
+    typed: what programs write to a pipe is in the OEM code page, so such a name may have been read wrong, and be
+    another object's.
     """
-    if _PLAIN.fullmatch(value) and not value.startswith("-"):
+    if value.startswith("-"):
+        raise ValueError(f"not a value that can be typed safely: {value!r}")
+    if _PLAIN.fullmatch(value):
         return value
     if not _QUOTED.fullmatch(value) or value != value.strip() or value.endswith("\\"):
         raise ValueError(f"not a value that can be typed safely: {value!r}")

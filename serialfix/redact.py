@@ -43,11 +43,11 @@ class Secrets:
         return found
 
     def open_end(self, data: bytes) -> int:
-        """How many bytes at the end of ``data`` could be the beginning of a secret (at least two)."""
+        """How many bytes at the end of ``data`` could be the beginning of a secret."""
         longest = 0
         for value in self._values:
             needle = value.encode()
-            for length in range(min(len(needle) - 1, len(data)), 1, -1):
+            for length in range(min(len(needle) - 1, len(data)), 0, -1):
                 if data.endswith(needle[:length]):
                     longest = max(longest, length)
                     break

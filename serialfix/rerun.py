@@ -4,6 +4,7 @@ Nothing of the world is touched: output, timers, answers from outside and decisi
 and what happens is held against it. This is how every transcript in ``transcripts/`` is a test.
 """
 
+import contextlib
 import difflib
 from collections import deque
 
@@ -11,7 +12,7 @@ import msgspec
 
 from serialfix import events
 from serialfix.console.channels import Login
-from serialfix.engine import Decision, Engine, Interrupted
+from serialfix.engine import Decision, Engine
 from serialfix.errors import SerialfixError, UsageError
 from serialfix.playbooks import PLAYBOOKS
 from serialfix.transcript import HIDDEN_KEY, Transcript
@@ -22,6 +23,7 @@ ENGINE_EVENTS = (
     events.CheckStarted,
     events.Asked,
     events.Answered,
+    events.Learnt,
     events.NotAnswered,
     events.Noted,
     events.FindingMade,
@@ -31,6 +33,7 @@ ENGINE_EVENTS = (
     events.ChangeSkipped,
     events.ChangeDone,
     events.ChangeChecked,
+    events.PutBack,
     events.Chosen,
     events.Waited,
     events.Ended,
@@ -87,6 +90,13 @@ async def rerun(transcript: Transcript) -> str:
             advice="serialfix play shows it all the same.",
         )
     ended = any(isinstance(event, events.Ended) for _, event in transcript.events())
+    try:
+        return await _held_against(transcript, session, cut=not ended)
+    except Mismatch as mismatch:
+        return str(mismatch)
+
+
+async def _held_against(transcript: Transcript, session: events.SessionStarted, *, cut: bool) -> str:
     held = _Held(transcript)
     line = ReplayLine(transcript)
     domain, _, user = session.user.rpartition("\\")
@@ -100,14 +110,21 @@ async def rerun(transcript: Transcript) -> str:
     )
     try:
         await engine.play(PLAYBOOKS[session.playbook], session.checks)
-        await console.leave()
-    except Mismatch as mismatch:
-        # A session that was stopped ends in the middle; up to there it must be the same.
-        return "" if not ended and not held.left and not line.rest() else str(mismatch)
-    except Interrupted:
-        return ""
+    except Mismatch:
+        # A session that was stopped, or whose record was cut, ends in the middle; up to there it must be the same.
+        if held.left or (line.rest() and not line.stopped_here()) or not cut:
+            raise
+        line.go_on()
+        console.abandon()
     except SerialfixError as error:
         return f"now it ends with: {error.what}"
+    try:
+        with contextlib.suppress(SerialfixError):  # that it could not be left is said, and changes no verdict
+            await console.leave()
+    except Mismatch:
+        if line.rest() and not line.stopped_here():
+            raise
+    line.go_on()
     if held.left:
         return f"then, this happened too:\n{_lines(held.left[0])}"
     if rest := line.rest():

@@ -32,6 +32,7 @@ from serialfix.venues.serial import LiveLine, SerialVenue, Transport
 from serialfix.venues.vm_facts import VmFacts, obstacles
 
 INTERRUPTED = 130
+BUG = 70
 LEAVE_TIMEOUT = 45.0
 
 
@@ -198,6 +199,7 @@ class Interrupt:
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self.engine: Engine | None = None
+        self.leaving = False
         self.pressed = 0
 
     @contextlib.contextmanager
@@ -218,6 +220,8 @@ class Interrupt:
         if self.pressed == 1 and self.engine is not None and self.engine.changing:
             self.engine.stopping = True
             self._tell("Stopping when the change under way is finished and checked. Press Ctrl-C again to leave now.")
+        elif self.pressed == 1 and self.leaving:
+            self._tell("Closing what was opened on the VM. Press Ctrl-C again to leave now.")
         elif self._task is not None:
             self._task.cancel()
 
@@ -255,6 +259,9 @@ async def run(settings: Settings, face: Face) -> Result:
             except SerialfixError as error:
                 record.emit(events.Stopped(error.what))
                 result = _failed(settings, error, str(writer.path), 0.0)
+            except Exception:
+                result = replace(result, outcome="error", exit_code=BUG)
+                raise
     finally:
         result = replace(result, seconds=round(clock(), 3))
         writer.close(result.exit_code, clock())
@@ -301,9 +308,16 @@ async def _run(
         except (asyncio.CancelledError, Interrupted) as stop:
             if isinstance(stop, asyncio.CancelledError):
                 interrupt.taken()
-            record.emit(events.Stopped("by the engineer"))
+            made = sum(change.done for change in engine.changes)
+            left = f"{made} changes were made; the recording holds their undo" if made else "nothing was changed"
+            record.emit(events.Stopped(f"by the engineer; {left}"))
             console.abandon()
-        interrupt.engine = None
+        except Exception as error:
+            record.emit(events.Stopped(f"a bug of serialfix: {error!r}"))
+            console.abandon()
+            await _leave(console, record)
+            raise
+        interrupt.engine, interrupt.leaving = None, True
         await _leave(console, record)
         if settings.reveal and place.truth is not None:
             result = replace(result, truth=await place.truth())
@@ -334,9 +348,9 @@ def policy(settings: Settings, person: Approver | None) -> Policy:
 async def _reach(settings: Settings, face: Face, record: Record, secrets: Secrets) -> AsyncIterator[Place]:
     """The VM, real or simulated, as ARM knows it. Raises SerialfixError."""
     from serialfix.venues.azure import Azure, SimulatedCredential, real_credential
-    from serialfix.venues.child import simulator, what_is_wrong
+    from serialfix.venues.child import simulator
     from serialfix.venues.open_serial import open_serial
-    from serialfix.venues.simulated import read_announcement
+    from serialfix.venues.simulated import read_announcement, what_is_wrong
 
     async with contextlib.AsyncExitStack() as stack:
         simulated = None
@@ -349,6 +363,8 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
                 )
             simulated = read_announcement(url)
             secrets.add(simulated.password)
+        elif face.person is None and not (settings.user and settings.password):
+            raise _no_login(settings.name)  # nobody will be there to ask, so it is said before anything is begun
         record.progress("Asking Azure about the VM.")
         if simulated is not None:
             cloud: Cloud = simulated.cloud
@@ -385,16 +401,20 @@ async def _login(settings: Settings, face: Face, vm: VmFacts, secrets: Secrets) 
     if not user or not password:
         asked = await face.ask_login(vm.name, user)
         if asked is None:
-            raise UsageError(
-                f"No login for {vm.name}.",
-                why="A command prompt on the serial console asks for a user name and a password of the VM.",
-                advice="Give the user with --user and the password in the environment variable SERIALFIX_PASSWORD, "
-                "or run it in a terminal to be asked.",
-            )
+            raise _no_login(vm.name)
         user, password = asked
     secrets.add(password)
     domain, _, account = user.rpartition("\\")
     return Login(account, domain, password)
+
+
+def _no_login(vm: str) -> UsageError:
+    return UsageError(
+        f"No login for {vm}.",
+        why="A command prompt on the serial console asks for a user name and a password of the VM.",
+        advice="Give the user with --user and the password in the environment variable SERIALFIX_PASSWORD, "
+        "or run it in a terminal to be asked.",
+    )
 
 
 def _failed(settings: Settings, error: SerialfixError | None, transcript: str, seconds: float) -> Result:

@@ -91,7 +91,8 @@ class Probe(Generic[T_co]):
     """A read-only question: where it goes, how it is asked, the parser of its answer.
 
     ``parse`` raises ``Unreadable`` and nothing else. ``why``: the question in plain words, for the person watching.
-    ``most``: the largest answer in bytes; ``timeout``: seconds for the whole exchange.
+    ``say``: what was learnt, in a few words for the person watching. ``most``: the largest answer in bytes;
+    ``timeout``: seconds for the whole exchange.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Probe(Generic[T_co]):
     why: str
     query: Query
     parse: Callable[[Output], T_co]
+    say: Callable[[Any], str] = lambda _: ""
     most: int = 64 * 1024
     timeout: float = 60.0
 
@@ -118,7 +120,8 @@ class Change(Generic[T]):
     value in words), is recorded before ``do`` is sent, and is asked anew for the check: ``check(value)`` says whether
     the change holds. ``settle``: seconds the check may take to come true. ``impact``: probes whose answers a person
     should see before saying yes. ``flag``: the command-line flag without which it is never made.
-    ``needed(value)`` False means that nothing is to be done: the change is skipped, not made again.
+    ``put_back``: it only makes room for the changes behind it, such as a service that is stopped to be started again;
+    when one of those fails, it is undone at once.
     """
 
     name: str
@@ -135,6 +138,7 @@ class Change(Generic[T]):
     impact: tuple[Probe[str], ...] = ()
     settle: float = 0.0
     reboot: bool = False
+    put_back: bool = False
     flag: str | None = None
     docs: str = ""
 

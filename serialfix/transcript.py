@@ -20,19 +20,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import msgspec
 
 from serialfix import __version__, events
 from serialfix.errors import UsageError
 from serialfix.redact import Secrets
+from serialfix.steps import Outcome, Risk, Status, Verified
 
 FORMAT = 1
 HIDDEN_KEY = "•"
 
+LONGEST = 10 * 365 * 86_400
+"""Seconds; whatever says that more passed is no recording."""
+
+MOST_HELD = 64 * 1024
+"""Bytes that are held back at most until it is seen whether they end in a secret."""
+
 _ENCODER = msgspec.json.Encoder()
 _EVENTS: msgspec.json.Decoder[events.AnyEvent] = msgspec.json.Decoder(events.AnyEvent)
+_WORDS: frozenset[object] = frozenset(
+    {"diagnose", "repair", *get_args(Risk), *get_args(Status), *get_args(Outcome), *get_args(Verified)}
+    | {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)}
+)
+"""Words of the format. They stand in every record, so they tell nothing of a secret that is one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,14 @@ def read_event(text: str, where: str) -> events.AnyEvent:
         ) from None
 
 
+@dataclass(slots=True)
+class _Flow:
+    """One direction of the line: bytes ``held`` back, and before them what was written but may yet become a secret."""
+
+    held: bytes = b""
+    carry: bytes = b""
+
+
 class Writer:
     """Writes one transcript as it happens. Times are seconds since the session began."""
 
@@ -86,24 +106,8 @@ class Writer:
         self._secrets = secrets
         self._last = 0
         self._held: list[tuple[int, str, str | bytes]] = []
-        self._tail = b""  # output that is held back
-        self._carry = b""  # output that had to be written while it could still become a secret: it was masked
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise UsageError(
-                f"The transcript {path} is there already.",
-                why="A transcript is never overwritten.",
-                advice="Name another file with --transcript.",
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"The transcript {path} can't be written: {error.strerror}.",
-                why="Without a record nothing is changed on a VM.",
-                advice="Name a file in a folder that you may write to with --transcript.",
-            ) from None
-        self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8", newline="\n")
+        self._flows = {"o": _Flow(), "i": _Flow()}
+        self._file: IO[str] = os.fdopen(_create(path), "w", encoding="utf-8", errors="replace", newline="\n")
         header = {
             "version": 3,
             "term": {"cols": 80, "rows": 24},
@@ -120,8 +124,7 @@ class Writer:
 
     def keys(self, data: bytes, at: float, *, hidden: bool) -> None:
         """Keys that were sent; ``hidden``: typed at a password prompt."""
-        text = data.decode("utf-8", "replace")
-        self._hold(at, "i", HIDDEN_KEY * len(text) if hidden else self._secrets.mask(text))
+        self._hold(at, "i", HIDDEN_KEY * len(data.decode("utf-8", "replace")) if hidden else data)
 
     def timer(self, what: str, at: float) -> None:
         """A conversation began (``start``) or a timer fired (``wake``)."""
@@ -129,7 +132,8 @@ class Writer:
 
     def event(self, event: events.Event, at: float) -> None:
         """Something happened."""
-        self._hold(at, "e", self._secrets.mask(_ENCODER.encode(event).decode()))
+        # Masked before it is encoded: JSON escapes characters that a secret may hold.
+        self._hold(at, "e", _ENCODER.encode(self._masked(msgspec.to_builtins(event))).decode())
 
     def marker(self, text: str, at: float) -> None:
         """A place to jump to."""
@@ -155,36 +159,56 @@ class Writer:
         """Keep lines back while what came last could be the beginning of a secret that the next chunk ends."""
         self._held.append((round(at * 1_000_000), code, data))
         if isinstance(data, bytes):
-            self._tail += data
-        if not self._secrets.open_end(self._carry + self._tail):
+            self._flows[code].held += data
+        flows = self._flows.values()
+        opened = any(self._secrets.open_end(flow.carry + flow.held) for flow in flows if flow.held)
+        if not opened or sum(len(flow.held) for flow in flows) > MOST_HELD:
             self._release()
 
     def _release(self) -> None:
-        held, self._held, self._tail = self._held, [], b""
-        seen = self._carry + b"".join(data for _, _, data in held if isinstance(data, bytes))
+        held, self._held = self._held, []
+        masked = {code: self._take(flow) for code, flow in self._flows.items()}
+        for at, code, data in held:
+            if isinstance(data, bytes):
+                piece, masked[code] = masked[code][: len(data)], masked[code][len(data) :]
+                self._write_bytes(at, code, piece)
+            else:
+                self._write(at, code, data)
+
+    def _take(self, flow: _Flow) -> bytes:
+        """What ``flow`` held, masked."""
+        seen = flow.carry + flow.held
         spans = self._secrets.spans(seen)
         opened = self._secrets.open_end(seen)
-        if opened:
+        if opened > 1:  # a single character tells nothing, and stands at the end of much else
             spans.append((len(seen) - opened, len(seen)))
         masked = bytearray(seen)
         for start, end in spans:
             masked[start:end] = b"*" * (end - start)
-        place = len(self._carry)
-        self._carry = seen[-opened:] if opened else b""
-        for at, code, data in held:
-            if isinstance(data, bytes):
-                self._write_output(at, bytes(masked[place : place + len(data)]))
-                place += len(data)
-            else:
-                self._write(at, code, data)
+        taken = bytes(masked[len(flow.carry) :])
+        flow.held, flow.carry = b"", seen[-opened:] if opened else b""
+        return taken
 
-    def _write_output(self, at: int, data: bytes) -> None:
+    def _masked(self, value: Any) -> Any:
+        """``value`` with secrets masked in its strings, but for words of the format."""
+        match value:
+            case str():
+                value = value.encode("utf-8", "replace").decode()  # lone surrogates come with the command line
+                return value if value in _WORDS else self._secrets.mask(value)
+            case dict():
+                return {key: self._masked(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self._masked(item) for item in value]
+        return value
+
+    def _write_bytes(self, at: int, code: str, data: bytes) -> None:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            self._write(at, "b", base64.b64encode(data).decode())
+            if code == "o":
+                self._write(at, "b", base64.b64encode(data).decode())
             text = data.decode("utf-8", "replace")
-        self._write(at, "o", text)
+        self._write(at, code, text)
 
     def _write(self, at: int, code: str, data: str) -> None:
         interval = max(0, at - self._last)
@@ -192,9 +216,27 @@ class Writer:
         self._line(f"[{interval / 1_000_000:.6f}, {json.dumps(code)}, {json.dumps(data, ensure_ascii=False)}]")
 
     def _line(self, line: str) -> None:
-        # Lone surrogates can't come from bytes; control characters are escaped by JSON; so a line is a line.
+        # Control characters are escaped by JSON; so a line is a line.
         self._file.write(line + "\n")
         self._file.flush()
+
+
+def _create(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(path):
+            raise UsageError(
+                f"The transcript {path} is there already.",
+                why="A transcript is never overwritten.",
+                advice="Name another file with --transcript.",
+            ) from None
+        raise UsageError(
+            f"The transcript {path} can't be written: {error.strerror}.",
+            why="Without a record nothing is changed on a VM.",
+            advice="Name a file in a folder that you may write to with --transcript.",
+        ) from None
 
 
 def read(path: Path) -> Transcript:
@@ -203,7 +245,9 @@ def read(path: Path) -> Transcript:
     A cut last line is left out and said in ``cut``. Raises UsageError for a file that is none, with the line.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        whole, newline, tail = path.read_bytes().rpartition(b"\n")
+        # A line that was cut off may end in half a character.
+        text = (whole + newline).decode("utf-8") + tail.decode("utf-8", "replace" if newline else "strict")
     except OSError as error:
         raise UsageError(
             f"The transcript {path} can't be read: {error.strerror}.",
@@ -243,7 +287,7 @@ def read(path: Path) -> Transcript:
 def _header(line: str, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or header.get("version") not in (2, 3):
         raise UsageError(
@@ -263,9 +307,9 @@ def _header(line: str, path: Path) -> dict[str, Any]:
 def _record(line: str) -> tuple[float, str, str] | None:
     try:
         parsed = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     match parsed:
-        case [int() | float() as interval, str() as code, str() as data] if interval >= 0 and re.fullmatch(r"\w", code):
-            return float(interval), code, data
+        case [int() | float() as interval, str() as code, str() as data] if 0 <= interval <= LONGEST:
+            return (float(interval), code, data) if re.fullmatch(r"\w", code) else None
     return None

@@ -1,7 +1,7 @@
 """The client and the simulator joined in virtual time: a whole session takes no longer than its computing.
 
-``VirtualLine`` is a ``Line`` (venues/serial.py) whose other end is the simulator's own line; its clock jumps to whatever
-comes next. Nothing here decides or types anything: it only carries bytes and lets time pass.
+``VirtualLine`` is a ``Line`` (venues/serial.py) whose other end is the simulator's own line; its clock jumps to
+whatever comes next. Nothing here decides or types anything: it only carries bytes and lets time pass.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from serialfix.approval import Policy
 from serialfix.console.channels import Login
 from serialfix.console.dialogue import Send
 from serialfix.engine import Engine, Played, Request
+from serialfix.errors import VmError
 from serialfix.playbooks import PLAYBOOKS
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
@@ -23,13 +24,33 @@ from serialfix.simulator.vm import Vm
 from serialfix.steps import Output, Unknown
 from serialfix.venues.serial import SerialVenue
 
+YES = Policy(yes_to="high")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Keys that the client sent, when, and what the simulator was reading at that moment.
+
+    ``met``: what the shown channel's program reads ("username", "domain", "password", "command", "key" or ""), or
+    SAC's own mode ("SAC", "preview", "bugcheck"), or "off".
+    """
+
+    at: float
+    send: Send
+    met: str
+
 
 class VirtualLine:
-    """A serial line to a simulated VM, in virtual time. ``rechunk`` may cut or join what arrives."""
+    """A serial line to a simulated VM, in virtual time. ``rechunk`` may cut or join what arrives.
+
+    ``sent``: all keys; ``came``: all output.
+    """
 
     def __init__(self, line: Line, rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data]) -> None:
         self.line = line
         self.now = 0.0
+        self.sent: list[Sent] = []
+        self.came = b""
         self._rechunk = rechunk
         self._came: list[bytes] = []
 
@@ -40,11 +61,22 @@ class VirtualLine:
         return self.now
 
     async def send(self, send: Send) -> None:
+        self.sent.append(Sent(self.now, send, self._meets()))
         self.line.send(send.data, self.now)
+
+    def _meets(self) -> str:
+        sac = self.line.sac
+        if sac is None:
+            return "off"
+        if sac.mode != "channel":
+            return sac.mode
+        session = sac.channels[sac.shown].session
+        return "" if session is None else session.reading
 
     async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
         for _ in range(100_000):
             if not self._came and (data := self.line.receive(self.now)):
+                self.came += data
                 self._came += [piece for piece in self._rechunk(data) if piece]
             if self._came:
                 return self.now, self._came.pop(0)
@@ -123,6 +155,8 @@ class Ran:
     vm: Vm
     line: VirtualLine
     state_before: dict[str, Any]
+    left: str = ""
+    """What could not be left as it was found, as the venue said it."""
 
     @property
     def outcome(self) -> str:
@@ -135,14 +169,19 @@ def run(
     seed: int,
     windows: str = "2022",
     knobs: Knobs = PRESETS["calm"],
-    policy: Policy = Policy(yes_to="high"),
+    policy: Policy = YES,
     mode: Any = "repair",
     password: str | None = None,
     rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
+    meanwhile: Callable[[Line], None] = lambda line: None,
 ) -> Ran:
-    """Play the whole playbook on a VM with ``faults``, and leave the console."""
+    """Play the whole playbook on a VM with ``faults``, and leave the console.
+
+    ``meanwhile`` may plan what else happens on the line.
+    """
     vm = build(faults, windows, seed)
     line = VirtualLine(Line(vm, knobs, seed, 0.0), rechunk)
+    meanwhile(line.line)
     recorder = Kept()
     before = vm.state()
 
@@ -157,7 +196,11 @@ def run(
             sleep=line.sleep,
         )
         played = await engine.play(PLAYBOOKS["rdp_internal_error"])
-        await console.leave()
+        try:
+            await console.leave()
+        except VmError as problem:
+            left.append(problem.what)
         return played
 
-    return Ran(asyncio.run(session()), recorder, vm, line, before)
+    left: list[str] = []
+    return Ran(asyncio.run(session()), recorder, vm, line, before, " ".join(left))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
 from serialfix.console.expect import Pattern
-from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, erase_line, type_line
+from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, Untypable, erase_line, type_line
 from serialfix.console.modes import IN_WORDS, Kind, Mode, read_mode
 from serialfix.console.screen import Screen
 
@@ -32,6 +32,7 @@ _DISABLED = Pattern("disabled", r"Launching of Command Prompt channels is disabl
 _FULL = Pattern("full", r"The maximum number of channels has been reached", width=60)
 _FAILED = Pattern("failed", r"The SAC Command Console session failed to be created", width=70)
 _AVAILABLE = Pattern("available", r"EVENT: The CMD command is now available", width=60)
+_NO_CHANNEL = Pattern("no channel", r"Could not find a channel with that name", width=60)
 _REFUSED = Pattern("refused", r"Unable to authenticate", width=40)
 
 
@@ -42,6 +43,10 @@ class NoWay(Exception):
         super().__init__(seen)
         self.seen = seen
         self.advice = advice
+
+
+class ChannelGone(NoWay):
+    """The channel does not exist any more."""
 
 
 class LoginRefused(Exception):
@@ -64,21 +69,22 @@ def find_home(keyboard: Keyboard) -> Conversation[None]:
     """From any mode of the running OS to an empty ``SAC>``, proven by a redraw and a fresh prompt. Raises NoWay."""
     yield Expect((), timeout=3.0, quiet=QUIET)  # the gateway replays old output first
     for _ in range(3):
+        yield from _unstick()
         yield Send(NEXT_CHANNEL)
         yield Expect((_preview(),), timeout=SWITCH_TIMEOUT, quiet=2.0)
         yield Send(SAC_CHANNEL)
-        yield Expect((_preview("SAC"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+        previewed = yield Expect((_preview("SAC"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
         yield Send(BACKSPACE)
         yield Expect((_mode("sac"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
         mode = yield from _settled_mode()
         if mode.kind == "sac pager":
             yield Send(ENTER)
             mode = yield from _settled_mode()
-        if mode.kind == "sac":
-            # An EVENT hides what was half typed before it, and leaves it in the buffer (windows-sac.md 6.4).
-            yield from erase_line(SAC_PROMPT, SAC_LINE)
-            if (yield from _fresh_prompt()):
-                return
+        # Somebody who erased a half-typed line that an EVENT hid erased the prompt along with it, and a channel may be
+        # shown without a redraw (windows-sac.md 7): then the header that was seen tells where we are.
+        unseen = previewed.name == "preview" and (mode.kind == "unknown" or mode == Mode("preview", name="SAC"))
+        if (mode.kind == "sac" or unseen) and (yield from _empty_line()) and (yield from _fresh_prompt()):
+            return
         if mode.kind == "stripped sac":
             raise NoWay(
                 "The console shows !SAC>: Windows has stopped with an error, or its SAC has failed.",
@@ -94,7 +100,7 @@ def find_home(keyboard: Keyboard) -> Conversation[None]:
 def open_channel(keyboard: Keyboard) -> Conversation[str]:
     """At an empty ``SAC>``: create a cmd channel; its name. Raises NoWay."""
     for _ in range(6):
-        yield from type_line(keyboard, SAC_PROMPT, "cmd")
+        yield from _type_at_sac(keyboard, "cmd")
         yield Send(ENTER)
         found = yield Expect(stream=(_CREATED, _NOT_YET, _HANGS, _DISABLED, _FULL, _FAILED), timeout=CHANNEL_TIMEOUT)
         if found.name == "created":
@@ -122,9 +128,14 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
 
 def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
     """At an empty ``SAC>``: switch to the channel ``name`` and show it. Raises NoWay."""
-    yield from type_line(keyboard, SAC_PROMPT, f"ch -sn {name}")
+    yield from _type_at_sac(keyboard, f"ch -sn {name}")
     yield Send(ENTER)
-    found = yield Expect((_preview(name),), timeout=SWITCH_TIMEOUT)
+    found = yield Expect((_preview(name),), stream=(_NO_CHANNEL,), timeout=SWITCH_TIMEOUT)
+    if found.name == _NO_CHANNEL.name:
+        yield from _settle_at_sac()
+        raise ChannelGone(
+            f"The channel {name} is gone: somebody closed it, or the VM restarted.", "A new one is opened."
+        )
     if found is TIMEOUT:
         raise NoWay(f"SAC did not switch to the channel {name}.", "Run the command again.")
     yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
@@ -211,8 +222,29 @@ def _type_password(keyboard: Keyboard, password: str) -> Conversation[None]:
     )
 
 
+def _type_at_sac(keyboard: Keyboard, text: str) -> Conversation[None]:
+    """Type ``text`` at an empty ``SAC>``, without Enter. Raises NoWay, Untypable.
+
+    An EVENT that breaks in hides what is typed so far and leaves it in the buffer (windows-sac.md 6.4); then the line
+    can't be read back, nor cleared where it is.
+    """
+    for _ in range(3):
+        try:
+            yield from type_line(keyboard, SAC_PROMPT, text)
+        except Untypable:
+            yield from find_home(keyboard)
+        else:
+            return
+    raise Untypable(f"{text!r} could not be typed at the SAC prompt")
+
+
 def close_channel(keyboard: Keyboard, prompt: str) -> Conversation[None]:
     """At our own command prompt: ``exit``, and back to ``SAC>``. Raises NoWay, Untypable."""
+    yield Expect((), timeout=1.0, quiet=0.02)  # nobody read what came since the last conversation
+    stands = Shown("prompt", lambda screen: screen.line_to_cursor() == prompt)
+    found = yield Expect((stands,), timeout=SWITCH_TIMEOUT)
+    if found is TIMEOUT:
+        raise NoWay("Our command prompt is gone.", "Somebody closed its channel, or it asks for a login again.")
     yield from type_line(keyboard, prompt, "exit")
     yield Send(ENTER)
     found = yield Expect((_preview("SAC"), _mode("sac")), timeout=SWITCH_TIMEOUT)
@@ -226,10 +258,29 @@ def close_channel(keyboard: Keyboard, prompt: str) -> Conversation[None]:
 
 
 def close_by_name(keyboard: Keyboard, name: str) -> Conversation[None]:
-    """At an empty ``SAC>``: close the channel ``name``, which we opened. Raises Untypable."""
-    yield from type_line(keyboard, SAC_PROMPT, f"ch -cn {name}")
+    """At an empty ``SAC>``: close the channel ``name``, which we opened. Raises NoWay, Untypable."""
+    yield from _type_at_sac(keyboard, f"ch -cn {name}")
     yield Send(ENTER)
     yield from _settle_at_sac()
+
+
+def _empty_line() -> Conversation[bool]:
+    """In the SAC channel: erase what stands in its line, seen or hidden by an EVENT; is it proven empty?
+
+    The prompt stands alone after as many backspaces as a line can hold, or they erased it along with hidden text: then
+    a backspace that gives no echo proves that there is nothing left to erase (windows-sac.md 2.4 and 6.4). Enter is
+    pressed only after such a proof: what somebody left half typed may be ``restart``.
+    """
+    try:
+        yield from erase_line(SAC_PROMPT, SAC_LINE)
+    except Untypable:
+        for _ in range(5):
+            yield Send(BACKSPACE)
+            found = yield Expect((), timeout=1.0, lull=0.5)
+            if found is TIMEOUT:
+                return True
+        return False
+    return True
 
 
 def _fresh_prompt() -> Conversation[bool]:
@@ -249,6 +300,16 @@ def _fresh_prompt() -> Conversation[bool]:
     found = yield Expect((Shown("fresh", fresh),), timeout=10.0)
     yield from _settled_mode()
     return found is not TIMEOUT
+
+
+def _unstick() -> Conversation[None]:
+    """What was shown before may have blinded the emulator, by a sequence without an end or by margins."""
+
+    def reset(screen: Screen) -> bool:
+        screen.unstick()
+        return True
+
+    yield Expect((Shown("reset", reset),), timeout=0.0)
 
 
 def _settle_at_sac() -> Conversation[None]:

@@ -75,5 +75,7 @@ class Stream:
 
 
 def _refuse_unbounded(regex: str) -> None:
-    if re.search(r"(?<!\\)[*+]|\{\d+,\}", regex):
+    bare = re.sub(r"\\.", "x", regex)  # an escaped sign repeats nothing, nor does one in a set
+    bare = re.sub(r"\[\^?\]?[^\]]*\]", "x", bare)
+    if re.search(r"[*+]|\{\d+,\}", bare):
         raise ValueError(f"the pattern {regex!r} has no bound; write {{0,80}} instead of * or +")

@@ -68,10 +68,13 @@ class Untypable(Exception):
 
 
 def vary_case(text: str) -> str:
-    """``text`` with no two neighbouring letters equal, by changing their case. Only where Windows ignores case."""
+    """``text`` with no two neighbouring letters equal, by changing their case. Only where Windows ignores case.
+
+    Only of ASCII letters: others have no other case, or one that is longer.
+    """
     varied = ""
     for character in text:
-        varied += character.swapcase() if varied[-1:] == character else character
+        varied += character.swapcase() if varied[-1:] == character and character.isascii() else character
     return varied
 
 

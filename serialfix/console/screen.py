@@ -22,7 +22,8 @@ import avt
 COLUMNS = 80
 ROWS = 24
 
-_CANCEL = "\x18"  # ends an escape sequence that was cut off, and shows nothing
+# CAN ends a sequence that was cut off; then the main screen, no margins, origin or insert mode, and wraps again.
+_RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Screen:
         return text
 
     def unstick(self) -> None:
-        """End an escape sequence that never ended, so that the next output is seen again."""
-        self._vt.feed_str(_CANCEL)
+        """End an escape sequence that never ended, and modes that would bend what follows; no cell changes."""
+        self._vt.feed_str(_RESET)
 
     def rows(self) -> list[str]:
         """The 24 rows shown now, blanks at their ends removed."""

@@ -15,8 +15,9 @@ are never read from translated text.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
 from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line, vary_case
@@ -25,7 +26,10 @@ from serialfix.console.modes import Kind, read_mode
 from serialfix.console.screen import COLUMNS, Row, Screen
 from serialfix.steps import Output
 
+T = TypeVar("T")
+
 PROMPT_TIMEOUT = 15.0
+UNREAD = 0.02  # seconds; nobody read what came since the last conversation: the prompt may be gone for long
 SEEMS_LOST = 20  # how often output may look like another prompt before the command is given up
 
 
@@ -75,7 +79,7 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
         yield from type_line(keyboard, old, f"prompt {marker}$g")
         yield Send(ENTER)
         prompt = f"{marker}>"
-        found = yield Expect((_stands_prompt(prompt),), timeout=5.0)
+        found = yield Expect((at_prompt(prompt),), timeout=5.0)
         if found.name == "prompt":
             return prompt
         # It may have been eaten after all: look again and type it again.
@@ -108,6 +112,30 @@ def _wake() -> Conversation[None]:
             return
 
 
+def come_back(prompt: str) -> Conversation[bool]:
+    """In the shown channel of a shell that we left without a word: to its prompt, which was ours; False: it is gone.
+
+    What we had typed there, or what still runs, is stopped with Ctrl-C; a login and SAC get no key.
+    """
+    yield Expect((), timeout=20.0, quiet=1.0)  # a redraw passes through every mode
+    modes: list[Kind] = []
+
+    def read(screen: Screen) -> bool:
+        modes[:] = ["cmd"] if screen.line_to_cursor() == prompt else [read_mode(screen).kind]
+        return True
+
+    yield Expect((Shown("mode", read),), timeout=0.0)
+    if modes == ["cmd"]:
+        return True
+    if modes != ["unknown"]:
+        return False
+    try:
+        yield from interrupt(prompt)
+    except ShellLost:
+        return False
+    return True
+
+
 def type_command(
     keyboard: Keyboard, markers: Markers, prompt: str, command: str, *, exact: bool
 ) -> Conversation[tuple[Frame, int]]:
@@ -116,7 +144,13 @@ def type_command(
     ``exact``: its letter case matters. Raises ShellLost, Untypable.
     """
     framed = frame(command if exact else vary_case(command), begin=markers.draw(), end=markers.draw())
-    found = yield Expect((_stands_prompt(prompt), *_lost()), timeout=PROMPT_TIMEOUT)
+    return framed, (yield from type_at(keyboard, prompt, framed.line))
+
+
+def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
+    """Type ``text`` at our own prompt, without Enter; the row where its line begins. Raises ShellLost, Untypable."""
+    yield Expect((), timeout=1.0, quiet=UNREAD)
+    found = yield Expect((at_prompt(prompt), *_lost()), timeout=PROMPT_TIMEOUT)
     if found.name != "prompt":
         raise ShellLost(_kind(found.name))
     row: list[int] = []
@@ -126,8 +160,8 @@ def type_command(
         return True
 
     yield Expect((Shown("row", read),), timeout=0.0)
-    yield from type_line(keyboard, prompt, framed.line)
-    return framed, row[0]
+    yield from type_line(keyboard, prompt, text)
+    return row[0]
 
 
 def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: float) -> Conversation[Output]:
@@ -135,33 +169,63 @@ def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: flo
 
     ``most``: bytes; more is cut. ``timeout``: seconds until the command is stopped with Ctrl-C.
     """
+    return (
+        yield from submit(
+            prompt, framed.end, first_row, lambda rows: cut(rows, framed, most), most=most, timeout=timeout
+        )
+    )
+
+
+def submit(
+    prompt: str, end: str, first_row: int, read: Callable[[Iterable[Row]], T], *, most: int, timeout: float
+) -> Conversation[T]:
+    """Press Enter; when ``end`` and our prompt stand, what ``read`` makes of the rows from ``first_row`` on.
+
+    ``read`` raises NoAnswer while rows are missing. ``most``: bytes expected at most; far more is a flood and is
+    stopped with Ctrl-C, like a command that takes longer than ``timeout`` seconds. Raises ShellLost, NoAnswer.
+    """
     yield Send(ENTER)
-    answer: list[Output] = []
+    answer: list[T] = []
+    missing = NoAnswer("the answer could not be read")
+
+    def ended(screen: Screen) -> bool:
+        return screen.line_to_cursor() == prompt and any(end in row for row in screen.rows())
 
     def answered(screen: Screen) -> bool:
-        if screen.line_to_cursor() != prompt or not any(framed.end in row for row in screen.rows()):
+        nonlocal missing
+        if not ended(screen):
             return False
-        answer[:] = [cut(screen.since(first_row), framed, most)]
+        try:
+            answer[:] = [read(screen.since(first_row))]
+        except NoAnswer as problem:
+            missing = problem
+            return False
         return True
 
     def flooded(screen: Screen) -> bool:
         return (screen.cursor[0] - first_row) * 40 > 4 * most
 
-    watched = (Shown("answered", answered), Shown("flood", flooded))
+    watched = (Shown("answered", answered), Shown("ended", ended), Shown("flood", flooded))
+    final = ("answered", "ended", "flood", "timeout")
     found = yield Expect((*watched, *_lost()), timeout=timeout)
     for _ in range(SEEMS_LOST):
-        if found.name in ("answered", "flood", "timeout"):
+        if found.name in final:
             break
         # Output may look like a prompt in passing; a lost shell is still lost when all is quiet.
         lost = _kind(found.name)
         found = yield Expect(watched, timeout=timeout, quiet=1.0)
         if found is LULL:
             found = yield Expect((*watched, *_lost()), timeout=0.0)
-            if found.name not in ("answered", "flood", "timeout"):
+            if found.name not in final:
                 raise ShellLost(lost)
             if found is not TIMEOUT:
                 break
             found = yield Expect((*watched, *_lost()), timeout=timeout)
+    if found.name == "ended":
+        # A console that paints a screen may not be done with the rows above.
+        found = yield Expect((watched[0],), timeout=timeout, quiet=0.6)
+        if found.name != "answered":
+            raise missing
     if found.name == "answered":
         return answer[0]
     yield from interrupt(prompt)
@@ -173,7 +237,7 @@ def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: flo
 def interrupt(prompt: str) -> Conversation[None]:
     """Ctrl-C in our own shell, then prove the prompt. Raises ShellLost."""
     yield Send(CTRL_C)
-    found = yield Expect((_stands_prompt(prompt), *_lost()), timeout=10.0)
+    found = yield Expect((at_prompt(prompt), *_lost()), timeout=10.0)
     if found.name != "prompt":
         raise ShellLost(_kind(found.name))
 
@@ -181,7 +245,7 @@ def interrupt(prompt: str) -> Conversation[None]:
 def cut(rows: Iterable[Row], framed: Frame, most: int) -> Output:
     """The answer between the markers, its lines put together from the screen's rows. ``most``: bytes.
 
-    ``exit_code`` is 0 or 1. Raises NoAnswer when a line, or a part of one, is not there.
+    ``exit_code`` is 0 or 1. Raises NoAnswer when a line is not there, or where lines can't be told apart.
     """
     lines: list[str] = []
     width = 0  # of the last line, as far as the rows that are full of it
@@ -192,6 +256,9 @@ def cut(rows: Iterable[Row], framed: Frame, most: int) -> Output:
         if row.text.startswith(f"{number}:"):
             lines.append(row.text)
             width = COLUMNS
+        elif row.text.startswith(f"{number - 1}:"):
+            # Two rows begin with this number: one of them goes on with a line, and nothing tells which.
+            raise NoAnswer("the lines of the answer can't be told apart")
         else:
             # Blanks at a row's end can't be seen, so a full row may look short.
             lines[-1] = lines[-1].ljust(width) + row.text
@@ -209,7 +276,8 @@ def cut(rows: Iterable[Row], framed: Frame, most: int) -> Output:
     return Output(text, exit_code, "screen", partial)
 
 
-def _stands_prompt(prompt: str) -> Shown:
+def at_prompt(prompt: str) -> Shown:
+    """Our own prompt stands alone at the cursor."""
     return Shown("prompt", lambda screen: screen.line_to_cursor() == prompt)
 
 

@@ -5,8 +5,10 @@ wrong in it put right (rdp-repair.md 0a, 2.5, 2.8). So far two of its checks: th
 """
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
+from serialfix.playbooks import port
 from serialfix.steps import Check, Finding, Playbook, Step, Unknown, Verified, do, look, wait
 from serialfix.windows import changes, probes, tls
 from serialfix.windows.rdp_look import RdpLook
@@ -58,7 +60,8 @@ def check_tls() -> Generator[Step, Any, Finding]:
     if isinstance(protocols, Unknown):
         return _tls("unknown", "The TLS settings could not be read", protocols.reason)
     evidence = [f"registry: {protocol}" for protocol in protocols]
-    if not _by_version(protocols)["TLS 1.2"].off:
+    before = _by_version(protocols)["TLS 1.2"]
+    if not before.off:
         return _tls("ok", "TLS 1.2 is not switched off", *evidence)
 
     seen = yield from look(probes.OUTSIDE)
@@ -105,7 +108,7 @@ def check_tls() -> Generator[Step, Any, Finding]:
             *(f"registry: {protocol}" for protocol in protocols),
             advice="Something writes the setting back: a group policy, DSC, machine configuration or Intune.",
         )
-    return _tls("ok", "TLS 1.2 is on for servers", *evidence, f"now: {_by_version(protocols)['TLS 1.2']}")
+    return _tls("ok", "TLS 1.2 is on for servers", f"before: {before}", f"now: {_by_version(protocols)['TLS 1.2']}")
 
 
 def repair_tls(service: Service, dependents: tuple[Service, ...]) -> tuple[changes.AnyChange, ...]:
@@ -134,8 +137,7 @@ def repair_tls(service: Service, dependents: tuple[Service, ...]) -> tuple[chang
     restart = changes.restart_service(
         "TermService",
         dependents,
-        why="The Remote Desktop service read the old settings when it started. Sessions are cut, programs in them "
-        "go on; it is away for some seconds.",
+        why="It read the old settings when it started. Sessions are cut, programs in them go on.",
         risk="medium",
     )
     return (*values, *restart)
@@ -153,9 +155,13 @@ def verify(changed: bool) -> Generator[Step, Any, tuple[Finding, Verified]]:
         healthy = healthy + 1 if seen.healthy else 0
         if healthy == 3:
             return judge_outside(seen, "three healthy answers in a row"), _verified(seen)
-        yield from wait(3.0, "the Remote Desktop service may need some seconds until it listens")
+        why = "three healthy answers in a row are wanted" if healthy else "the service may need a while to listen"
+        yield from wait(3.0, why)
         seen = yield from look(probes.OUTSIDE, fresh=True)
-    return judge_outside(seen), _verified(seen)
+    finding = judge_outside(seen)
+    if finding.status == "ok":
+        finding = replace(finding, status="fault", title="Remote Desktop answers now and then, not steadily")
+    return finding, _verified(seen)
 
 
 def _verified(seen: RdpLook | Unknown) -> Verified:
@@ -176,6 +182,7 @@ PLAYBOOK = Playbook(
     symptom=SYMPTOM,
     checks=(
         Check(SYMPTOM, "Look at Remote Desktop from outside", ARTICLE, (probes.OUTSIDE,), check_outside),
+        Check(port.CHECK, "The port that Remote Desktop listens on", port.DOCS, (probes.LISTENER,), port.check_port),
         Check("tls", "TLS versions that Remote Desktop may use", TLS_DOCS, (probes.TLS_PROTOCOLS,), check_tls),
     ),
     verify=verify,

@@ -292,7 +292,7 @@ def _splits(windows: Windows, image: str) -> bool:
 
 
 _SYSTEM32 = """
-    bcdedit certutil choice cmd conhost find findstr fsutil gpupdate hostname icacls ipconfig more net net1 netsh
+    bcdedit certutil chcp choice cmd conhost find findstr fsutil gpupdate hostname icacls ipconfig more net net1 netsh
     netstat nltest ping qwinsta reg rundll32 sacsess sc schtasks setx shutdown sort svchost systeminfo takeown taskkill
     tasklist timeout w32tm wevtutil where whoami
 """

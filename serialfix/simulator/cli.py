@@ -7,6 +7,7 @@ started by another program never outlives it. Exit 2: it was asked for something
 import asyncio
 import contextlib
 import difflib
+import json
 import os
 import random
 import secrets
@@ -99,6 +100,11 @@ def main(
     list_faults: bool,
 ) -> None:
     """Simulate an Azure Windows VM that can be reached only over its serial console. Everything is on 127.0.0.1."""
+    if list_faults and output == "json":
+        click.echo(
+            json.dumps({"faults": [{"name": one.name, "sentence": one.sentence} for one in faults.FAULTS.values()]})
+        )
+        return
     if list_faults:
         for name, one in faults.FAULTS.items():
             click.echo(f"{name:<24} {one.sentence}")

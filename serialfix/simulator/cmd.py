@@ -2,7 +2,7 @@ r"""cmd.exe: reads lines, expands, parses, runs, and remembers ERRORLEVEL.
 
 Phases: percent expansion, special characters (cmd_parse), loop variables, delayed expansion, then the command.
 ``call`` expands once more, so ``x&call echo %^errorlevel%`` prints the exit code of x (rdp-repair.md 1 C5). Batch
-files are not modelled. Common knowledge.
+files are cmd_batch's. Common knowledge.
 """
 
 import re
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from serialfix.simulator import commands
+from serialfix.simulator.cmd_batch import Frame, is_batch, run_file
 from serialfix.simulator.cmd_internal import INTERNAL, is_internal
 from serialfix.simulator.cmd_parse import (
     BadSyntax,
@@ -31,6 +32,7 @@ from serialfix.simulator.cmd_streams import Exit, Streams
 from serialfix.simulator.cmd_text import Environment, expand_delayed, expand_for, expand_percent, prompt_text
 from serialfix.simulator.filesystem import absolute, parent
 from serialfix.simulator.programs import Interrupted, Process, ReadLine, Request, Stdin, Steps, Title, split_arguments
+from serialfix.simulator.sids import Token
 from serialfix.simulator.vm import Vm
 
 LONGEST = 8191
@@ -41,7 +43,6 @@ PATH = (
     r"C:\Windows\System32\WindowsPowerShell\v1.0",
 )
 NOT_FOUND = "'{0}' is not recognized as an internal or external command,\r\noperable program or batch file."
-BLOCKED = "This program is blocked by group policy. For more information, contact your system administrator."
 
 
 @dataclass(slots=True)
@@ -61,6 +62,13 @@ class Shell:
     variables: dict[str, str] = field(default_factory=dict)
     stack: list[str] = field(default_factory=list)
     random: Random = field(default_factory=lambda: Random(0))
+    identity: Token | None = None
+    batch: Frame | None = None
+
+    @property
+    def token(self) -> Token:
+        """Who runs this shell."""
+        return self.identity or self.vm.administrator()
 
     # -- variables --------------------------------------------------------------------------------------------
 
@@ -211,6 +219,10 @@ class Shell:
             device = plain.rsplit("\\", 1)[-1].lower().rstrip(":")
             if each.mode == "<":
                 found = None if device == "nul" else self.vm.files.find(absolute(plain, self.cwd))
+                if found is not None and not self.vm.files.may(self.token, found.path, 1):
+                    streams.err("Access is denied.\r\n")
+                    self.errorlevel = 1
+                    return 1
                 if device != "nul" and (found is None or found.data is None):
                     streams.err("The system cannot find the file specified.\r\n")
                     self.errorlevel = 1
@@ -221,8 +233,11 @@ class Shell:
             else:
                 path = absolute(plain, self.cwd)
                 entry = self.vm.files.find(path)
-                if not self.vm.files.is_folder(parent(path)) or (entry is not None and entry.data is None):
-                    missing = "The system cannot find the path specified." if entry is None else "Access is denied."
+                refused = self.vm.files.is_folder(parent(path)) and not self.vm.files.may(
+                    self.token, path if entry is not None else parent(path), 2
+                )
+                if not self.vm.files.is_folder(parent(path)) or refused or (entry is not None and entry.data is None):
+                    missing = "Access is denied." if refused or entry else "The system cannot find the path specified."
                     streams.err(missing + "\r\n")
                     self.errorlevel = 1
                     return 1
@@ -354,6 +369,10 @@ class Shell:
     def program(self, word: str, tail: str, streams: Streams) -> Generator[Request, str, int]:
         """Find and run a program; 9009 when there is none."""
         plain = word.replace('"', "")
+        batch = self.batch_file(plain)
+        if batch is not None:
+            self.vm.note("program", name=batch, tail=tail.strip())
+            return (yield from run_file(self, batch, [word, *_words(tail)], streams))
         _, slash, base = plain.rpartition("\\")
         stem = base.lower().removesuffix(".exe")
         missing = NOT_FOUND.format(word)
@@ -373,8 +392,15 @@ class Shell:
         if stem == "cmd":
             return (yield from self.nested(tail, streams))
         if stem == "powershell":
-            # an endpoint policy that allows no PowerShell: real Windows' answer until a part of its own models it
-            return self.refuse(streams, BLOCKED, 1)
+            from serialfix.simulator.powershell.host import powershell
+
+            self.vm.note("program", name=stem, tail=tail.strip())
+            if streams.to_console:
+                yield Title(r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe")
+            self.errorlevel = yield from powershell(self, tail, streams)
+            if streams.to_console:
+                yield Title(r"C:\Windows\system32\cmd.exe")
+            return self.errorlevel
         run = commands.PROGRAMS.get(stem) if known else None
         if run is None:
             return self.refuse(streams, missing if not known else f"{plain} is not modelled by this simulator.", 9009)
@@ -383,7 +409,7 @@ class Shell:
         values = dict(self.environment.items())
         process = Process(
             self.vm, stem, tail.lstrip(" "), split_arguments(tail), self.cwd, values,
-            streams.out, streams.err, streams.stdin, streams.to_console, self.rows,
+            streams.out, streams.err, streams.stdin, streams.to_console, self.rows, identity=self.identity,
         )  # fmt: skip
         self.vm.note("program", name=stem, tail=tail.strip())
         result = run(process)
@@ -392,6 +418,17 @@ class Shell:
             yield Title(r"C:\Windows\system32\cmd.exe")
         self.errorlevel = code
         return code
+
+    def batch_file(self, name: str) -> str | None:
+        """Return the path of the batch file a word names, with or without its extension, or None."""
+        folders = [self.cwd] if "\\" in name or ":" in name else [self.cwd, *PATH]
+        for folder in folders:
+            for ending in ("", ".bat", ".cmd"):
+                path = absolute(name + ending, folder)
+                entry = self.vm.files.find(path)
+                if is_batch(path) and entry is not None and entry.data is not None:
+                    return entry.path
+        return None
 
     def refuse(self, streams: Streams, text: str, code: int) -> int:
         """Write an error line, remember and return the code."""
@@ -402,7 +439,7 @@ class Shell:
     def nested(self, tail: str, streams: Streams) -> Generator[Request, str, int]:
         """Run ``cmd`` inside cmd: /c and /k with their quote rule, /v:on, /q, /d, /s."""
         child = self.child()
-        child.variables, child.interactive = {}, True
+        child.variables, child.interactive, child.batch = {}, True, None
         child.command_line = "cmd" + tail.rstrip()
         strip_always = keep = False
         rest, line = tail.lstrip(), ""
@@ -444,6 +481,43 @@ def _number(text: str) -> int:
         return int(text, 0) if not re.fullmatch(r"[+-]?0\d+", text) else int(text, 8)
     except ValueError:
         return 0
+
+
+def _words(tail: str) -> list[str]:
+    """Cut the arguments of a batch file: at blanks, commas, semicolons and equals signs; quotes stay."""
+    return re.findall(r'(?:"[^"]*"|[^\s,;="])+', tail)
+
+
+def as_task(vm: Vm, line: str, token: Token) -> Steps:
+    """Return what the Task Scheduler runs for one command line, without a console."""
+
+    def nothing(text: str) -> None:
+        del text
+
+    shell = Shell(vm, environment(vm), r"C:\Windows\system32", nothing, identity=token)
+    if token.is_system:
+        for name, value in (
+            ("USERNAME", vm.name.upper()[:15] + "$"),
+            ("USERPROFILE", r"C:\Windows\system32\config\systemprofile"),
+            ("TEMP", r"C:\Windows\TEMP"),
+            ("TMP", r"C:\Windows\TEMP"),
+        ):
+            shell.environment.set(name, value)
+    match = re.match(r'\s*("[^"]*"|\S+)', line)
+    if match is None:
+        return 2
+    # a path with blanks and no quotes is tried piece by piece, as CreateProcess does
+    word, tail = match[1], line[match.end() :]
+    if not word.startswith('"'):
+        for end in [i for i in range(len(line)) if line[i] == " "] + [len(line)]:
+            if shell.batch_file(line[:end].strip()) is not None:
+                word, tail = f'"{line[:end].strip()}"', line[end:]
+                break
+    streams = Streams(nothing, nothing, Stdin(""), to_console=False)
+    try:
+        return (yield from shell.program(word, tail, streams))
+    except Exit as end_:
+        return end_.code
 
 
 def banner(vm: Vm) -> str:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
-from serialfix.simulator import commands
+from serialfix.simulator import cmd_batch, commands, security, sids
 from serialfix.simulator.arithmetic import BadArithmetic, evaluate
 from serialfix.simulator.cmd_streams import Exit, Streams
 from serialfix.simulator.cmd_text import table
-from serialfix.simulator.filesystem import absolute, parent
+from serialfix.simulator.filesystem import Entry, absolute, parent
 from serialfix.simulator.programs import Clear, ReadKey, ReadLine, Request, Title
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _call(shell: "Shell", tail: str, streams: Streams) -> Generator[Request, str
     if not text:
         return 0
     if text.startswith(":"):
-        return _fail(shell, streams, "Invalid attempt to call batch label outside of batch script.")
+        return (yield from cmd_batch.call_label(shell, text, streams))
     return (yield from shell.run_line(text.replace("^", "^^"), streams=streams))
 
 
@@ -137,7 +137,35 @@ def _exit(shell: "Shell", tail: str, streams: Streams) -> int:
     del streams
     words = [word for word in tail.split() if word.lower() != "/b"]
     code = int(words[0]) if words and re.fullmatch(r"-?\d+", words[0]) else shell.errorlevel
+    if shell.batch is not None and re.search(r"(?i)/b\b", tail):
+        raise cmd_batch.Leave(code)
     raise Exit(code)
+
+
+def _goto(shell: "Shell", tail: str, streams: Streams) -> int:
+    del streams
+    if shell.batch is not None:
+        raise cmd_batch.Goto(tail.strip(" :") if tail.strip().lower() != ":eof" else ":eof")
+    return 0
+
+
+def _setlocal(shell: "Shell", tail: str, streams: Streams) -> int:
+    del streams
+    cmd_batch.keep(shell, tail)
+    return 0
+
+
+def _endlocal(shell: "Shell", tail: str, streams: Streams) -> int:
+    del tail, streams
+    cmd_batch.restore(shell)
+    return 0
+
+
+def _shift(shell: "Shell", tail: str, streams: Streams) -> int:
+    del tail, streams
+    if shell.batch is not None and shell.batch.arguments:
+        shell.batch.arguments.pop(0)
+    return 0
 
 
 def _cls(shell: "Shell", tail: str, streams: Streams) -> Generator[Request, str, int]:
@@ -187,6 +215,9 @@ def _type(shell: "Shell", tail: str, streams: Streams) -> int:
                 code = _fail(shell, streams, NO_PATH)
             continue
         for entry in found:
+            if not shell.vm.files.may(shell.token, entry.path, security.READ_DATA):
+                code = _fail(shell, streams, "Access is denied.")
+                continue
             if len(words) > 1 or len(found) > 1:
                 streams.err(f"\r\n{entry.path}\r\n\r\n\r\n")
             streams.out(commands.decode(entry.data or b""))
@@ -276,6 +307,9 @@ def _del(shell: "Shell", tail: str, streams: Streams) -> Generator[Request, str,
             else:
                 streams.err(f"Could Not Find {path}\r\n")
         for entry in files:
+            if not shell.vm.files.may_delete(shell.token, entry.path):
+                streams.err(f"{entry.path}\r\nAccess is denied.\r\n")
+                continue
             shell.vm.files.delete(entry.path)
     return 0
 
@@ -294,6 +328,8 @@ def _copy(shell: "Shell", tail: str, streams: Streams) -> int:
         place = target.rstrip("\\") + "\\" + entry.name if into else target
         if place.lower() == entry.path.lower():
             return _fail(shell, streams, "The file cannot be copied onto itself.\r\n        0 file(s) copied.")
+        if not shell.vm.files.may(shell.token, entry.path, security.READ_DATA):
+            return _fail(shell, streams, "Access is denied.\r\n        0 file(s) copied.")
         if not shell.vm.files.write(place, entry.data or b"", shell.vm.now):
             return _fail(shell, streams, f"{NO_PATH}\r\n        0 file(s) copied.")
         count += 1
@@ -311,8 +347,11 @@ def _move(shell: "Shell", tail: str, streams: Streams) -> int:
     target = absolute(words[1] if rename else ".", shell.cwd)
     if shell.vm.files.is_folder(target):
         target = target.rstrip("\\") + "\\" + entry.name
+    if not shell.vm.files.may_delete(shell.token, entry.path):
+        return _fail(shell, streams, "Access is denied.\r\n        0 file(s) moved.")
     if not shell.vm.files.write(target, entry.data, shell.vm.now):
         return _fail(shell, streams, NO_PATH)
+    _keep_security(shell, entry, target)
     shell.vm.files.delete(entry.path)
     streams.out(f"{1:9d} file(s) moved.\r\n")
     return 0
@@ -326,9 +365,24 @@ def _ren(shell: "Shell", tail: str, streams: Streams) -> int:
     target = parent(entry.path).rstrip("\\") + "\\" + words[1]
     if shell.vm.files.find(target) is not None:
         return _fail(shell, streams, "A duplicate file name exists, or the file\r\ncannot be found.")
+    if not shell.vm.files.may_delete(shell.token, entry.path):
+        return _fail(shell, streams, "Access is denied.")
     shell.vm.files.write(target, entry.data, shell.vm.now)
+    _keep_security(shell, entry, target)
     shell.vm.files.delete(entry.path)
     return 0
+
+
+def _keep_security(shell: "Shell", entry: Entry, target: str) -> None:
+    """Let a moved file keep its own descriptor, as on one volume."""
+    if entry.security is not None:
+        shell.vm.files.protect(target, entry.security)
+
+
+def _owner(shell: "Shell", path: str) -> str:
+    """Return the owner's name as ``dir /q`` prints it."""
+    names = {str(account["sid"]): name for name, account in shell.vm.accounts.items()}
+    return sids.name_of(shell.vm.files.descriptor(path).owner, names, shell.vm.name.upper()[:15])
 
 
 def _dir(shell: "Shell", tail: str, streams: Streams) -> int:
@@ -372,7 +426,8 @@ def _dir(shell: "Shell", tail: str, streams: Streams) -> int:
                 continue
             date = shell.vm.clock(stamp).strftime("%m/%d/%Y  %I:%M %p")
             middle = "    <DIR>         " if length is None else f"{length:18,d}"
-            streams.out(f"{date}{middle} {name}\r\n")
+            owner = f" {_owner(shell, full or path):23}" if "q" in switches else ""
+            streams.out(f"{date}{middle}{owner} {name}\r\n")
             files, size, folders = files + (length is not None), size + (length or 0), folders + (length is None)
     if not bare and not code:
         streams.out(f"{files:16d} File(s) {size:14,d} bytes\r\n{folders:16d} Dir(s)  113,246,208,000 bytes free\r\n")
@@ -453,12 +508,13 @@ def _silent(shell: "Shell", tail: str, streams: Streams) -> int:
 INTERNAL: dict[str, Internal] = {
     "call": _call, "cd": _plain(_cd), "chdir": _plain(_cd), "cls": _cls, "color": _plain(_silent),
     "copy": _plain(_copy),
-    "date": _date, "del": _del, "dir": _plain(_dir), "echo": _plain(_echo), "endlocal": _plain(_silent), "erase": _del,
+    "date": _date, "del": _del, "dir": _plain(_dir), "echo": _plain(_echo), "endlocal": _plain(_endlocal),
+    "erase": _del,
     "exit": _plain(_exit), "md": _plain(_md), "mkdir": _plain(_md), "move": _plain(_move), "path": _plain(_path),
     "pause": _pause, "popd": _plain(_popd), "prompt": _plain(_prompt), "pushd": _plain(_pushd), "rd": _rd,
     "rem": _plain(_silent), "ren": _plain(_ren), "rename": _plain(_ren), "rmdir": _rd, "set": _set_steps,
-    "setlocal": _plain(_silent), "time": _time, "title": _title, "type": _plain(_type), "ver": _plain(_ver),
-    "vol": _plain(_vol),
+    "setlocal": _plain(_setlocal), "goto": _plain(_goto), "shift": _plain(_shift), "time": _time, "title": _title,
+    "type": _plain(_type), "ver": _plain(_ver), "vol": _plain(_vol),
 }  # fmt: skip
 _WORD = re.compile(r"(?i)(" + "|".join(sorted(INTERNAL, key=len, reverse=True)) + r")(?=$|[\s,;=./\\:+\[\]\"(&|<>])")
 

@@ -20,8 +20,10 @@ def state(vm: Machine, repaired: Judge) -> dict[str, Any]:
     return {"state": vm.state(), "repaired": judged, "faults": list(judged)}
 
 
-def routes(vm: Machine, repaired: Judge, check: Callable[[web.Request], None]) -> list[web.RouteDef]:
-    """The two URLs. ``check`` raises when the request's token is not good."""
+def routes(
+    vm: Machine, repaired: Judge, check: Callable[[web.Request], None], ports: Callable[[], Mapping[str, str]] = dict
+) -> list[web.RouteDef]:
+    """The three URLs. ``check`` raises when the request's token is not good; ``ports``: address by VM port."""
 
     async def get_state(request: web.Request) -> web.Response:
         check(request)
@@ -31,7 +33,15 @@ def routes(vm: Machine, repaired: Judge, check: Callable[[web.Request], None]) -
         check(request)
         return _json({"journal": vm.journal})
 
-    return [web.get("/simulator/state", get_state), web.get("/simulator/journal", get_journal)]
+    async def get_ports(request: web.Request) -> web.Response:
+        check(request)
+        return _json({"ports": dict(ports())})
+
+    return [
+        web.get("/simulator/state", get_state),
+        web.get("/simulator/journal", get_journal),
+        web.get("/simulator/ports", get_ports),
+    ]
 
 
 def _json(document: dict[str, Any]) -> web.Response:

@@ -1,10 +1,18 @@
 r"""The VM's small file system: one drive C:, folders and files, case-insensitive and case-preserving.
 
-Common knowledge; 8.3 names, streams, links and permissions are not modelled.
+An entry has a security descriptor of its own, or inherits its folder's. Common knowledge; 8.3 names, streams and links
+are not modelled.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from serialfix.simulator import security, sids
+from serialfix.simulator.security import Descriptor
+
+ROOT = security.parse(
+    "O:SYG:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)(A;CI;0x4;;;BU)(A;CIIO;0x2;;;BU)"
+)
 
 
 @dataclass(slots=True)
@@ -14,6 +22,7 @@ class Entry:
     path: str
     data: bytes | None
     when: float
+    security: Descriptor | None = None
 
     @property
     def name(self) -> str:
@@ -74,6 +83,31 @@ class FileSystem:
     def find(self, path: str) -> Entry | None:
         """Return the entry at an absolute path, or None."""
         return self.entries.get(path.rstrip("\\").lower() if len(path) > 3 else path.lower())
+
+    def descriptor(self, path: str) -> Descriptor:
+        """Return who may do what at a path: its own descriptor, or what it inherits."""
+        entry = self.find(path)
+        if len(path) <= 3 or entry is None:
+            return ROOT
+        if entry.security is not None:
+            return entry.security
+        above = self.descriptor(parent(path))
+        return security.inherited(above, folder=entry.data is None, owner=sids.ADMINISTRATORS)
+
+    def protect(self, path: str, descriptor: Descriptor) -> None:
+        """Give an entry a descriptor of its own."""
+        entry = self.find(path)
+        if entry is not None:
+            entry.security = descriptor
+            self._tell(entry.path, f"security {descriptor.sddl()}")
+
+    def may(self, token: sids.Token, path: str, wanted: int) -> bool:
+        """Say whether ``token`` has all rights of ``wanted`` on an entry."""
+        return security.granted(self.descriptor(path), token, wanted)
+
+    def may_delete(self, token: sids.Token, path: str) -> bool:
+        """Say whether ``token`` may delete or rename an entry: by its own right, or its folder's."""
+        return self.may(token, path, security.DELETE) or self.may(token, parent(path), 0x40)
 
     def is_folder(self, path: str) -> bool:
         """Say whether a folder stands at the path."""

@@ -3,7 +3,8 @@
 Time on a wire is seconds of one clock that only ``server.py`` reads; the VM and its wire are told it.
 """
 
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
 
 from serialfix.simulator.rdp_port import RdpPort
 
@@ -24,14 +25,22 @@ class Machine(Protocol):
     @property
     def journal(self) -> list[dict[str, Any]]: ...  # noqa: D102
 
-    def rdp_port(self) -> RdpPort:
-        """How the RDP port answers now."""
+    def rdp_port(self, port: int = 3389) -> RdpPort:
+        """How a TCP port of the VM answers now."""
 
     def install_certificate(self, certificate_pem: bytes, key_pem: bytes) -> None:
         """What TermService presents from now on."""
 
     def state(self) -> dict[str, Any]:
         """The whole state, as JSON can carry it."""
+
+
+@runtime_checkable
+class Calendar(Protocol):
+    """A VM that has certificates and a log of its own, whose calendar the server sets."""
+
+    def set_today(self, today: datetime) -> None:
+        """Move the calendar so that it is ``today`` now."""
 
 
 class Wire(Protocol):

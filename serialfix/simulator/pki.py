@@ -148,18 +148,27 @@ def rdp_certificate(computer: str, key_pem: bytes, now: datetime) -> bytes:
 
     The same on the same day for the same computer and key, so that a seed gives the same thumbprint.
     """
-    key = private_key(key_pem)
-    now = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     serial = int.from_bytes(hashlib.sha256(computer.encode() + key_pem).digest()[:15], "big") + 1
+    half = timedelta(days=91)
+    return self_signed(computer, private_key(key_pem), day - half, day + half, serial).public_bytes(
+        serialization.Encoding.PEM
+    )
+
+
+def self_signed(
+    computer: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, begin: datetime, end: datetime, serial: int
+) -> x509.Certificate:
+    """A certificate in the form of the RDP listener's own one, valid from ``begin`` to ``end`` (whole seconds)."""
     name = _name(computer)
-    certificate = (
+    return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(serial)
-        .not_valid_before(now - timedelta(days=91))
-        .not_valid_after(now + timedelta(days=91))
+        .not_valid_before(begin)
+        .not_valid_after(end)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
             x509.KeyUsage(
@@ -177,7 +186,6 @@ def rdp_certificate(computer: str, key_pem: bytes, now: datetime) -> bytes:
         )
         .sign(key, hashes.SHA256())
     )
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def today() -> datetime:

@@ -8,16 +8,22 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from serialfix.simulator.sids import Token
+
 if TYPE_CHECKING:
     from serialfix.simulator.vm import Vm
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLine:
-    """Wait for a line from the console; ``echo``: "text", "stars" or "none"; ``purpose`` is for the journal."""
+    """Wait for a line from the console; ``echo``: "text", "stars" or "none"; ``purpose`` is for the journal.
+
+    ``doubles``: of two equal keys that come at once, a third is made (PSReadLine, windows-sac.md 3.2).
+    """
 
     echo: str = "text"
     purpose: str = "input"
+    doubles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,12 @@ class Process:
     to_console: bool = True
     rows: int = 24
     extra: dict[str, object] = field(default_factory=dict)
+    identity: Token | None = None
+
+    @property
+    def token(self) -> Token:
+        """Who the program is: whoever started it, else the administrator."""
+        return self.identity or self.vm.administrator()
 
     def read_line(self) -> Generator[Request, str, str]:
         """Read one line from wherever input comes from."""

@@ -30,6 +30,12 @@ _NO = {
     "TLSv1.3": ssl.OP_NO_TLSv1_3,
 }
 
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
+    b"Connection: close\r\nContent-Length: 31\r\n\r\n<h2>Bad Request - Invalid Verb<"
+)
+_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 9\r\n\r\nstatus ok"
+
 log = logging.getLogger(__name__)
 
 
@@ -56,13 +62,21 @@ class RdpServer:
     """The port. It holds one port number all its life, and listens on it only while the VM does."""
 
     def __init__(
-        self, state: Callable[[], RdpPort], *, attempt: Callable[[bool], None] = lambda failed: None, idle: float = IDLE
+        self,
+        state: Callable[[], RdpPort],
+        *,
+        attempt: Callable[[bool], None] = lambda failed: None,
+        idle: float = IDLE,
+        port: int = 0,
     ) -> None:
-        """``attempt`` is told of each client that asked for RDP, and whether its TLS handshake failed."""
+        """``attempt`` is told of each client that asked for RDP, and whether its TLS handshake failed.
+
+        ``port`` 0 picks a free one. Raises ``OSError`` when it cannot be had.
+        """
         self._state = state
         self._attempt = attempt
         self._idle = idle
-        self._socket = _bound(0)
+        self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -130,6 +144,9 @@ class RdpServer:
         if port.behaviour == "silent":
             await self._swallow(reader)
             return
+        if port.behaviour in {"http", "foreign"}:
+            await self._somebody_else(port.behaviour, reader, writer)
+            return
         async with asyncio.timeout(HANDSHAKE):
             header = await reader.readexactly(x224.HEADER)
             rest = await reader.readexactly(x224.length(header) - x224.HEADER)
@@ -153,6 +170,18 @@ class RdpServer:
             finally:
                 self._attempt(failed)
         await self._swallow(reader)
+
+    async def _somebody_else(self, what: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer as a web server would, or as a program that greets first."""
+        if what == "foreign":
+            writer.write(b"RFB 003.008\n")
+            await writer.drain()
+        with contextlib.suppress(TimeoutError):
+            data = await asyncio.wait_for(reader.read(_CHUNK), self._idle)
+            if what == "http" and data:
+                good = data.split(b"\r\n")[0].endswith((b"HTTP/1.1", b"HTTP/1.0"))
+                writer.write(_PAGE if good else _BAD_REQUEST)
+                await writer.drain()
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:
         """Read and forget until the other side ends or ``idle`` seconds pass without a byte."""

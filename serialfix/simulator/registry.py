@@ -95,6 +95,15 @@ class Registry:
             raise AccessDenied(path)
         return self._roots[short], parts
 
+    def _may_write(self, path: str, *, as_system: bool) -> None:
+        """Refuse what only the system may write: gpsvc's key (rdp-repair.md 2.6)."""
+        root, parts = split(path)
+        lower = [part.lower() for part in parts]
+        if lower[:2] == ["system", "currentcontrolset"]:
+            lower[1] = "controlset001"
+        if not as_system and root == "HKLM" and lower[:4] == ["system", "controlset001", "services", "gpsvc"]:
+            raise AccessDenied(path)
+
     def key(self, path: str, *, as_system: bool = True) -> Key | None:
         """Return the key, or None. Raises InvalidKeyName; AccessDenied unless ``as_system``."""
         key, parts = self._parts(path, as_system=as_system)
@@ -141,6 +150,7 @@ class Registry:
 
     def set(self, path: str, name: str, kind: str, data: Data, *, as_system: bool = True) -> None:
         """Write one value; an existing one keeps the letter case of its name."""
+        self._may_write(path, as_system=as_system)
         key = self.create(path, as_system=as_system)
         old = key.values.get(name.lower())
         key.values[name.lower()] = Value(old.name if old else name, kind, data)
@@ -149,6 +159,7 @@ class Registry:
 
     def delete_value(self, path: str, name: str, *, as_system: bool = True) -> bool:
         """Delete one value; False when there was none."""
+        self._may_write(path, as_system=as_system)
         key = self.key(path, as_system=as_system)
         if key is None or key.values.pop(name.lower(), None) is None:
             return False
@@ -158,6 +169,7 @@ class Registry:
 
     def delete_key(self, path: str, *, as_system: bool = True) -> bool:
         """Delete a key and all below it; False when there was none, or it is a root."""
+        self._may_write(path, as_system=as_system)
         root, parts = self._parts(path, as_system=as_system)
         if not parts:
             return False

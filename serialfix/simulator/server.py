@@ -29,10 +29,11 @@ from serialfix.simulator.announce import Announcement
 from serialfix.simulator.arm import Arm
 from serialfix.simulator.arm_request import Refused, Reply, Request
 from serialfix.simulator.gateway import Gateway
-from serialfix.simulator.machine import Machine, Wire
+from serialfix.simulator.machine import Calendar, Machine, Wire
 from serialfix.simulator.manners import Manners
 from serialfix.simulator.rdp import RdpServer
 from serialfix.simulator.rdp_port import RdpPort
+from serialfix.simulator.rdp_ports import RdpPorts
 from serialfix.simulator.subscription import Act, DiskAct, Subscription
 from serialfix.simulator.tokens import Tokens, basic_login, grant
 
@@ -64,6 +65,7 @@ class Running:
     tokens: Tokens
     gateway: Gateway
     rdp: RdpServer
+    ports: RdpPorts
 
 
 @asynccontextmanager
@@ -88,8 +90,11 @@ async def serving(
         base = f"https://{host}"
 
         authority = pki.make_authority(pki.today())
-        key = keys.key_pem(vm.seed)
-        vm.install_certificate(pki.rdp_certificate(vm.name, key, pki.today()), key)
+        if isinstance(vm, Calendar):
+            vm.set_today(pki.today())  # or its certificates would be expired for every client out here
+        else:
+            key = keys.key_pem(vm.seed)
+            vm.install_certificate(pki.rdp_certificate(vm.name, key, pki.today()), key)
 
         subscription = Subscription(vm.seed, vm.name, vm.windows, vm.user, lasts=options.lasts)
         tokens = Tokens(subscription.tenant, any_token=options.any_token)
@@ -102,9 +107,12 @@ async def serving(
         rdp = RdpServer(power.rdp_port, attempt=power.rdp_attempt, idle=options.rdp_idle)
         stack.push_async_callback(rdp.close)
         await rdp.start()
+        ports = RdpPorts(rdp, power.open_ports, power.rdp_port, power.rdp_attempt, options.rdp_idle)
+        stack.push_async_callback(ports.close)
+        await ports.start()
 
         arm = Arm(subscription, tokens, base, lambda: gateway.open_session(host), lambda: gateway.connected)
-        app = _app(arm, gateway, vm, repaired)
+        app = _app(arm, gateway, vm, repaired, ports.addresses)
         runner = web.AppRunner(app, access_log=None, logger=_http_log(), handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -128,7 +136,7 @@ async def serving(
         if options.folder is not None:
             path = announce.write(announcement, port, options.folder)
             stack.callback(path.unlink, missing_ok=True)
-        yield Running(announcement, subscription, tokens, gateway, rdp)
+        yield Running(announcement, subscription, tokens, gateway, rdp, ports)
 
 
 def _listen(port: int) -> socket.socket:
@@ -191,11 +199,16 @@ class _Power:
             if act != "start":
                 self.gateway.leave()
 
-    def rdp_port(self) -> RdpPort:
+    def rdp_port(self, number: int = 3389) -> RdpPort:
         """The VM's, as long as it has power."""
         if self.subscription.power(time.time()) != "running":
             return RdpPort("closed")
-        return self.vm.rdp_port()
+        return self.vm.rdp_port() if number == 3389 else self.vm.rdp_port(number)
+
+    def open_ports(self) -> tuple[int, ...]:
+        """The VM's TCP ports on which something may answer; a machine that has only one has 3389."""
+        told: Callable[[], tuple[int, ...]] | None = getattr(self.vm, "open_ports", None)
+        return told() if told is not None else (3389,)
 
     def rdp_attempt(self, failed: bool) -> None:
         """Tell the VM of a client at its RDP port, for its event log."""
@@ -216,7 +229,13 @@ class _Power:
         return self.wire.phase == "off"
 
 
-def _app(arm: Arm, gateway: Gateway, vm: Machine, repaired: Callable[[], Mapping[str, bool]]) -> web.Application:
+def _app(
+    arm: Arm,
+    gateway: Gateway,
+    vm: Machine,
+    repaired: Callable[[], Mapping[str, bool]],
+    ports: Callable[[], Mapping[str, str]],
+) -> web.Application:
     """All of https: the token endpoint, the gateway, the control API, and ARM for every other path."""
 
     def check(request: web.Request) -> None:
@@ -262,7 +281,7 @@ def _app(arm: Arm, gateway: Gateway, vm: Machine, repaired: Callable[[], Mapping
             web.post("/{tenant}/oauth2/v2.0/token", token),
             web.get("/{tenant}/v2.0/.well-known/openid-configuration", discovery),
             *gateway.routes(),
-            *control.routes(vm, repaired, check),
+            *control.routes(vm, repaired, check, ports),
             web.route("*", "/{path:.*}", anything_else),
         ]
     )

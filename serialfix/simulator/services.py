@@ -18,6 +18,8 @@ UNSTOPPABLE = frozenset(
     {"rpcss", "rpceptmapper", "dcomlaunch", "samss", "plugplay", "power", "brokerinfrastructure", "lsm", "gpsvc"}
     | {"systemeventsbroker", "coremessagingregistrar"}
 )
+# Groups whose services share one process on every build; "websvcs" is not Windows' own.
+SHARED = frozenset({"rpcss", "localservicenonetworkfirewall", "dcomlaunch", "websvcs"})
 
 ERRORS = {
     5: "Access is denied.",
@@ -26,6 +28,7 @@ ERRORS = {
     1052: "The requested control is not valid for this service.",
     1053: "The service did not respond to the start or control request in a timely fashion.",
     1056: "An instance of the service is already running.",
+    1073: "The specified service already exists.",
     1058: "The service cannot be started, either because it is disabled or because it has no enabled devices "
     "associated with it.",
     1060: "The specified service does not exist as an installed service.",
@@ -56,6 +59,7 @@ class Services:
         self._new_pid = new_pid
         self._running: dict[str, Service] = {}
         self.changed: Callable[[Service], None] = lambda service: None
+        self.unstoppable: set[str] = set()
 
     def _key(self, name: str) -> Key | None:
         return self._registry.key(f"{ROOT}\\{name}")
@@ -76,6 +80,11 @@ class Services:
         if key is None or "type" not in key.values or not int(key.values["type"].data) & 0x30:  # type: ignore[arg-type]
             return None
         return self._running.setdefault(key.name.lower(), Service(key.name))
+
+    def true_name(self, name: str) -> str:
+        """Return a service's key name as it was made."""
+        service = self.find(name)
+        return service.name if service else name
 
     def by_display_name(self, name: str) -> Service | None:
         """Return a service by key name or display name, as ``net`` looks it up."""
@@ -117,7 +126,7 @@ class Services:
         if "lsass" in image:
             return "lsass"
         group = image.partition(" -k ")[2].split(" ")[0]
-        return group if group in {"rpcss", "localservicenonetworkfirewall", "dcomlaunch"} else None
+        return group if group in SHARED else None
 
     def _pid_for(self, name: str) -> int:
         host = self._host(name)
@@ -131,11 +140,22 @@ class Services:
         """Set the named services running at once, without events: the state long after a boot."""
         self._running.clear()
         for name in names:
-            service = self.find(name)
-            if service is not None and self.start_type(name) != 4:
-                service.pid = self._pid_for(name)
-                service.state, service.exit_code, service.until = RUNNING, 0, None
+            if self.start_type(name) != 4:
+                self.set_running(name)
         del now
+
+    def set_running(self, name: str) -> None:
+        """Set one service running at once, without events."""
+        service = self.find(name)
+        if service is not None:
+            service.pid = self._pid_for(name)
+            service.state, service.exit_code, service.until = RUNNING, 0, None
+
+    def set_stopped(self, name: str) -> None:
+        """Set one service stopped at once, without events."""
+        service = self.find(name)
+        if service is not None:
+            service.state, service.pid, service.until = STOPPED, 0, None
 
     def start_type(self, name: str) -> int:
         """Return the start type: 2 automatic, 3 demand, 4 disabled."""
@@ -153,12 +173,16 @@ class Services:
             return 1061
         if self.start_type(name) == 4:
             return 1058
+        begin = now  # a needed service comes up first
         for needed in self.depends_on(name):
             other = self.find(needed)
-            if other is not None and other.state == STOPPED and self.start(needed, now):
+            if other is None:
+                continue
+            if other.state == STOP_PENDING or (other.state == STOPPED and self.start(needed, now)):
                 return 1068
+            begin = max(begin, other.until or 0.0)
         service.state, service.pid = START_PENDING, self._pid_for(service.name)
-        service.until = now + self._random.uniform(0.2, 1.2)
+        service.until = begin + self._random.uniform(0.2, 1.2)
         return 0
 
     def stop(self, name: str, now: float) -> int:
@@ -170,12 +194,16 @@ class Services:
             return 1062
         if service.state != RUNNING:
             return 1061
-        if service.name.lower() in UNSTOPPABLE:
+        if not self.can_stop(service):
             return 1052
         if self.dependents(name, running=True):
             return 1051
         service.state, service.until = STOP_PENDING, now + self._random.uniform(0.5, 2.5)
         return 0
+
+    def can_stop(self, service: Service) -> bool:
+        """Say whether a running service takes a stop."""
+        return service.name.lower() not in UNSTOPPABLE | self.unstoppable
 
     def kill(self, pid: int) -> bool:
         """End the process: what it holds is stopped with an unexpected end."""

@@ -15,6 +15,7 @@ from serialfix.simulator.programs import Clear, Interrupted, ReadKey, ReadLine, 
 from serialfix.simulator.vm import Vm
 
 LONGEST = 8191
+PASTED = 0.015  # seconds between keys below which they count as pasted; our choice
 _FINAL = frozenset(b"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
@@ -45,6 +46,7 @@ class Session:
         self._line: list[str] = []
         self._keys: deque[int] = deque()
         self._escape = ""
+        self._last = ("", now)  # what was typed, and when
         self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         self._history: list[str] = []
         self._recall = 0
@@ -188,7 +190,12 @@ class Session:
             self._erase_word(now)
         elif byte >= 0x20:
             for character in self._decoder.decode(bytes([byte])):
+                previous, at = self._last
+                self._last = (character, now)
                 self._type(character, now)
+                doubles = isinstance(self._request, ReadLine) and self._request.doubles
+                if doubles and character == previous and now - at < PASTED:
+                    self._type(character, now)
         elif byte == 0x1A:
             self._type("\x1a", now)
 

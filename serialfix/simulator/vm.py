@@ -6,19 +6,31 @@ own. Every random choice comes from a stream named after its purpose, so adding 
 """
 
 import hashlib
+import heapq
 import string
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Literal, cast
 
-from serialfix.simulator import baseline
+from serialfix.simulator import (
+    baseline,
+    failure_actions,
+    firewall,
+    key_files,
+    keys,
+    rdp_certificate,
+    sids,
+    stores,
+)
 from serialfix.simulator.baseline import RDP_TCP, SCHANNEL, TERMINAL_SERVER, WINDOWS, Windows
 from serialfix.simulator.filesystem import FileSystem
+from serialfix.simulator.port_use import PortUse
+from serialfix.simulator.rdp_certificate import Credential
 from serialfix.simulator.rdp_port import RdpPort, Tls
 from serialfix.simulator.registry import Registry
-from serialfix.simulator.services import RUNNING, Service, Services
+from serialfix.simulator.services import RUNNING, STOPPED, Service, Services
 
 PROTOCOLS: dict[Tls, str] = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 RCM = "Microsoft-Windows-TerminalServices-RemoteConnectionManager"
@@ -44,13 +56,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What TermService read when it started."""
+    """What TermService read and got when it started. ``taken``: somebody else had its port."""
 
     port: int
     denied: bool
     security_layer: int
     nla: bool
     tls: frozenset[Tls]
+    credential: Credential
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +76,6 @@ class Program:
     session: str
     session_id: int
     kilobytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate in a machine store, with its key (PEM)."""
-
-    store: str
-    certificate_pem: bytes
-    key_pem: bytes
 
 
 def stream(seed: int, purpose: str) -> Random:
@@ -93,7 +98,6 @@ class Vm:
     files: FileSystem
     log: list[Event]
     journal: list[dict[str, object]]
-    certificates: list[Certificate]
     accounts: dict[str, dict[str, object]]
     tasks: dict[str, dict[str, object]]
     processes: list[Program]
@@ -107,10 +111,19 @@ class Vm:
     addresses: tuple[str, str, str]
     mac: str
     killed: Callable[[int], bool]
+    port_uses: dict[str, PortUse]
+    bound: dict[int, str]
+    guards: dict[str, str]
+    new_keys: int
+    _installed: tuple[bytes, bytes] | None
+    _timers: list[tuple[float, int, Callable[[], None]]]
+    _order: int
+    _streams: dict[str, Random]
     _epoch: datetime
     _origin: float
     _pids: Random
     _no_tls: str
+    _no_certificate: str
     _dynamic: dict[str, int] = field(default_factory=dict)
 
     def __init__(self, windows: str, seed: int, now: float = 0.0) -> None:
@@ -135,12 +148,18 @@ class Vm:
         self._pids = stream(seed, "pids")
         self._dynamic = {}
         self.power, self.power_requests, self.faults = "on", [], ()
-        self.log, self.journal, self.certificates, self.tasks = [], [], [], {}
+        self.log, self.journal, self.tasks = [], [], {}
+        self.port_uses, self.bound, self.new_keys, self._installed = {}, {}, 0, None
+        self.guards = {}
+        self._timers, self._order, self._streams = [], 0, {}
+        self._no_certificate = stream(seed, "no certificate").choice(("failure 3", "reset"))
         self.killed = lambda pid: False
         self.registry = Registry()
         self.files = FileSystem()
         baseline.fill_registry(self.registry, self.edition, self.name, stream(seed, "registry"))
         baseline.fill_files(self.files, self.user, self.booted)
+        key_files.fill(self.files, self.registry, self.booted)
+        firewall.fill(self.registry)
         self.accounts = {
             self.user: {"sid": f"{self.machine_sid}-500", "groups": ["Administrators"], "enabled": True},
             "DefaultAccount": {
@@ -154,8 +173,12 @@ class Vm:
         self.services = Services(self.registry, stream(seed, "services"), self.new_pid)
         self.services.changed = self._service_changed
         self.services.boot(baseline.running_after_boot(), now)
+        key_pem = keys.key_pem(seed)
+        rdp_certificate.write_key(self, key_pem)
+        rdp_certificate.mint(self, key_pem, timedelta(days=self.random("certificates").randrange(3, 150)))
+        self.listener = None
         self.read_listener()
-        self.registry.listen(lambda path, value, what: self.note("registry", path=path, value=value, what=what))
+        self.registry.listen(self._registry_written)
         self.files.listen(lambda path, what: self.note("file", path=path, what=what))
         self._old_events()
 
@@ -171,13 +194,45 @@ class Vm:
         self.note("clock set", to=when.isoformat())
 
     def advance(self, now: float) -> None:
-        """Let what is due by now happen: services reach their states."""
-        self.services.advance(now)
+        """Let what is due by now happen, in its order: services reach their states, timers fire."""
+        while (at := self.due()) is not None and at <= now:
+            self.now = max(self.now, at)
+            if self._timers and self._timers[0][0] <= at:
+                heapq.heappop(self._timers)[2]()
+            else:
+                self.services.advance(at)
         self.now = max(self.now, now)
 
     def due(self) -> float | None:
         """Return when something happens by itself, or None."""
-        return self.services.due()
+        times = [self.services.due(), self._timers[0][0] if self._timers else None]
+        return min((at for at in times if at is not None), default=None)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something in so many seconds."""
+        self._order += 1
+        heapq.heappush(self._timers, (self.now + seconds, self._order, action))
+
+    def random(self, purpose: str) -> Random:
+        """Return the stream for a purpose, the same one whenever asked."""
+        if purpose not in self._streams:
+            self._streams[purpose] = stream(self.seed, purpose)
+        return self._streams[purpose]
+
+    def set_today(self, today: datetime) -> None:
+        """Move the whole calendar so that it is ``today`` now: log, certificates, everything keeps its age."""
+        by = today - self.clock()
+        before = list(self.journal)
+        self._epoch += by
+        self.log = [replace(each, when=each.when + by) for each in self.log]
+        rdp_certificate.move_calendar(self, by)
+        if self.listener is not None and self.listener.credential.held is not None:
+            self.listener = replace(self.listener, credential=rdp_certificate.choose(self))
+        self.journal[:] = before
+
+    def administrator(self) -> sids.Token:
+        """Return who logs in over the console: an elevated administrator."""
+        return sids.administrator(str(self.accounts[self.user]["sid"]), f"{self.name}\\{self.user}".lower())
 
     # -- truth log and event log ------------------------------------------------------------------------------
 
@@ -298,14 +353,63 @@ class Vm:
             param1=display,
             param2=entered,
         )
+        if service.state == RUNNING:
+            self._bind(service)
+        else:
+            self._unbind(service)
         if service.name == "TermService":
             if service.state == RUNNING:
                 self.read_listener()
-                self.event(
-                    f"{RCM}/Operational", RCM, 258, 4, "Listener RDP-Tcp has started listening", listenerName="RDP-Tcp"
-                )
+                self._listener_event()
             else:
                 self.listener = None
+        if service.name in {"TermService", "SessionEnv"} and service.state == RUNNING:
+            self._look_at_store()
+
+    def _bind(self, service: Service) -> None:
+        """Give a service the port it wants, when nobody has it."""
+        use = self.port_uses.get(service.name.lower())
+        port = use.port(self.registry) if use else None
+        if port is not None and port not in self.bound and self.listens() != port:
+            self.bound[port] = service.name.lower()
+
+    def _unbind(self, service: Service) -> None:
+        self.bound = {port: name for port, name in self.bound.items() if name != service.name.lower()}
+        _, actions = failure_actions.unpack(self.services.config(service.name, "FailureActions"))
+        if service.exit_code == 1067 and actions and actions[0][0] == failure_actions.RESTART:
+            self.later(actions[0][1] / 1000, lambda: self._revive(service.name))
+        guard = self.guards.get(service.name.lower())
+        if guard is not None:
+            self.later(self.random("guards").uniform(3.0, 15.0), lambda: self._guard(guard, service.name))
+
+    def _guard(self, guard: str, name: str) -> None:
+        """Let a watchdog service start what it watches, if it still runs itself."""
+        service = self.services.find(guard)
+        if service is not None and service.state == RUNNING:
+            self._revive(name)
+
+    def _revive(self, name: str) -> None:
+        """Start a service that is stopped."""
+        service = self.services.find(name)
+        if service is not None and service.state == STOPPED and self.power == "on":
+            self.services.start(name, self.now)
+
+    def _listener_event(self) -> None:
+        log = f"{RCM}/Operational"
+        if self.listener is not None and self.listener.taken:
+            text = "Listener RDP-Tcp failed while listening. The error code returned was 0x80072740."
+            self.event(log, RCM, 260, 2, text, listenerName="RDP-Tcp", errorCode="0x80072740")
+        else:
+            self.event(log, RCM, 258, 4, "Listener RDP-Tcp has started listening", listenerName="RDP-Tcp")
+
+    def _look_at_store(self) -> None:
+        """Let SessionEnv look at its store in some seconds (rdp-repair.md 0.3)."""
+        self.later(self.random("certificate service").uniform(1.0, 4.0), lambda: rdp_certificate.heal(self))
+
+    def _registry_written(self, path: str, value: str | None, what: str) -> None:
+        self.note("registry", path=path, value=value, what=what)
+        if path.lower().startswith(stores.path(stores.REMOTE_DESKTOP).lower()) and what.startswith("deleted"):
+            self._look_at_store()
 
     def schannel(self) -> frozenset[Tls]:
         """Return the TLS versions Schannel's server side offers, by the registry as it is now.
@@ -337,7 +441,9 @@ class Vm:
         layer, nla = self._policy_or_own("SecurityLayer", 2), self._policy_or_own("UserAuthentication", 1)
         port = self.registry.number(RDP_TCP, "PortNumber")
         denied = deny is None or deny != 0
-        self.listener = Listener(3389 if port is None else port, denied, layer, bool(nla), self.schannel())
+        number = 3389 if port is None else port
+        found = rdp_certificate.choose(self)
+        self.listener = Listener(number, denied, layer, bool(nla), self.schannel(), found, number in self.bound)
 
     def _policy_or_own(self, value: str, default: int) -> int:
         policy, own = self.registry.number(baseline.POLICY, value), self.registry.number(RDP_TCP, value)
@@ -347,22 +453,44 @@ class Vm:
         """Return the port TermService listens on now, or None."""
         service = self.services.find("TermService")
         running = self.power == "on" and service is not None and service.state == RUNNING
-        if not running or self.listener is None or self.listener.denied:
+        if not running or self.listener is None or self.listener.denied or self.listener.taken:
             return None
         return self.listener.port
 
+    def port_owner(self, port: int) -> str | None:
+        """Return the service that listens on a TCP port: TermService, or one of ``port_uses``; None for nobody."""
+        if self.power != "on":
+            return None
+        if self.listens() == port:
+            return "TermService"
+        name = self.bound.get(port)
+        service = self.services.find(name) if name else None
+        return service.name if service is not None else None
+
     def rdp_port(self, port: int = 3389) -> RdpPort:
-        """Return what stands behind a TCP port of the VM now, as RDP sees it."""
-        if self.listener is None or self.listens() != port:
+        """Return what stands behind a TCP port of the VM now, as a client outside sees it."""
+        owner = self.port_owner(port)
+        if owner is None or (self.listener is None and owner == "TermService"):
             return RdpPort("closed")
-        held = next((c for c in self.certificates if c.store == "Remote Desktop"), Certificate("", b"", b""))
-        no_tls = cast(Literal["failure 2", "failure 3", "reset"], self._no_tls)
-        return RdpPort("rdp", self.listener.tls, no_tls, self.listener.nla, held.certificate_pem, held.key_pem)
+        image = str(self.services.config(owner, "ImagePath") or "").partition(" -k ")[0].replace('"', "")
+        if not firewall.lets_in(self.registry, port, image.partition(".exe ")[0], owner):
+            return RdpPort("silent")
+        if owner != "TermService" or self.listener is None:
+            return RdpPort(self.port_uses[owner.lower()].answers)
+        found = self.listener.credential
+        no_tls = self._no_tls if not self.listener.tls else self._no_certificate if found.held is None else "reset"
+        how = cast(Literal["failure 2", "failure 3", "reset"], no_tls)
+        pair = self._installed or (found.pem, found.key_pem)
+        return RdpPort("rdp", self.listener.tls, how, self.listener.nla, *pair)
+
+    def open_ports(self) -> tuple[int, ...]:
+        """Return the TCP ports a client outside may find something on, RDP's own place 3389 always among them."""
+        moved = self.listens()
+        return tuple(sorted({3389, *self.bound, *([moved] if moved is not None else [])}))
 
     def install_certificate(self, certificate_pem: bytes, key_pem: bytes) -> None:
-        """Put the listener's self-signed certificate into the store ``Remote Desktop``."""
-        self.certificates = [c for c in self.certificates if c.store != "Remote Desktop"]
-        self.certificates.append(Certificate("Remote Desktop", certificate_pem, key_pem))
+        """Let the listener present this certificate, whatever the stores hold; for tests of the network side."""
+        self._installed = (certificate_pem, key_pem)
 
     def rdp_attempt(self, now: float, *, tls_failed: bool, client: str = "127.0.0.1") -> None:
         """Be told by the RDP port that a client came, and whether its TLS handshake failed: the event log shows it."""
@@ -373,6 +501,21 @@ class Vm:
         if not self.listener.tls:
             text = "A fatal error occurred while creating a TLS server credential. The internal error state is 10013."
             self.event("System", "Schannel", 36871, 2, text, Type="server", ErrorState="10013")
+        elif self.listener.credential.held is None:
+            text = (
+                "No suitable default server credential exists on this system. This will prevent server applications "
+                "that expect to make use of the system default credentials from accepting SSL connections."
+            )
+            self.event("System", "Schannel", 36886, 3, text)
+        elif self.listener.credential.key != "usable":
+            status = "0x8009030D" if self.listener.credential.key == "denied" else "0x80090016"
+            text = (
+                "A fatal error occurred when attempting to access the TLS server credential private key. The error "
+                f"code returned from the cryptographic module is {status}. The internal error state is 10001."
+            )
+            self.event(
+                "System", "Schannel", 36870, 2, text, Type="server", ErrorCode=status.lower(), ErrorStatus="10001"
+            )
         else:
             text = (
                 "An TLS 1.2 connection request was received from a remote client application, but none of the "
@@ -392,8 +535,18 @@ class Vm:
     def boot(self, now: float) -> None:
         """Come up anew: services by their start types, event log, listener read again."""
         self.now, self.booted, self.power, self.power_requests = max(self.now, now), now, "on", []
-        self.services.boot(baseline.running_after_boot(), now)
+        self._timers.clear()
+        running = baseline.running_after_boot()
+        started = [
+            name for name in self.services.names() if self.services.start_type(name) == 2 and name not in running
+        ]
+        self.services.boot([*running, *started], now)
+        self.bound = {}
+        for name in self.port_uses:
+            if (holder := self.services.find(name)) is not None and holder.state == RUNNING:
+                self._bind(holder)
         self.read_listener()
+        self._look_at_store()
         if (service := self.services.find("TermService")) and service.state != RUNNING:
             self.listener = None
         self._old_events()
@@ -410,7 +563,16 @@ class Vm:
                 entry.path: None if entry.data is None else hashlib.sha256(entry.data).hexdigest()
                 for entry in sorted(self.files.entries.values(), key=lambda each: each.path)
             },
-            "certificates": [[c.store, hashlib.sha256(c.certificate_pem).hexdigest()] for c in self.certificates],
+            "security": {
+                entry.path: entry.security.sddl()
+                for entry in sorted(self.files.entries.values(), key=lambda each: each.path)
+                if entry.security is not None
+            },
+            "certificates": [
+                [store, held.thumbprint]
+                for store in (stores.REMOTE_DESKTOP, stores.MY)
+                for held in stores.held(self.registry, store)
+            ],
             "accounts": {name: dict(account) for name, account in self.accounts.items()},
             "tasks": {name: dict(task) for name, task in self.tasks.items()},
             "power": self.power,

@@ -1,29 +1,30 @@
 """Asks a person at a terminal: may these changes be made, which way, who logs in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prompt_toolkit import PromptSession
-from rich.console import Console
+from prompt_toolkit.output import create_output
+from rich.text import Text
 
 from serialfix.approval import highest
 from serialfix.engine import Decision
 from serialfix.events import Proposed
-from serialfix.tui.plain import why_lines
+from serialfix.tui.plain import proposal_lines, why_lines
 from serialfix.tui.safe import safe
 
 
 class Terminal:
-    """A person at a terminal. ``vm()`` names the VM that is being repaired."""
+    """A person at a terminal. ``vm()`` names the VM that is being repaired; ``tell`` prints lines."""
 
-    def __init__(self, console: Console, vm: Callable[[], str]) -> None:
-        self._console = console
+    def __init__(self, vm: Callable[[], str], tell: Callable[[Iterable[Text]], None]) -> None:
         self._vm = vm
+        self._tell = tell
 
     async def decide(self, proposal: Proposed) -> Decision:
         """Ask until the answer is yes, no or quit. Enter is no."""
         vm = safe(self._vm())
         while True:
-            answer = await _ask(f"  Make these changes on {vm}?  [y]es  [n]o  [w]hy  [q]uit  (no) ")
+            answer = await _ask(f"  Make these changes on {vm}?  [y]es  [n]o  [d]etails  [w]hy  [q]uit  (no) ")
             if answer is None:
                 return Decision(False, "engineer", "Ctrl-C", quit=True)
             match answer.strip().lower():
@@ -33,11 +34,12 @@ class Terminal:
                     return Decision(False, "engineer")
                 case "q" | "quit":
                     return Decision(False, "engineer", "quit", quit=True)
+                case "d" | "details":
+                    self._tell(proposal_lines(proposal))
                 case "w" | "why":
-                    for line in why_lines(proposal):
-                        self._console.print(line, highlight=False)
+                    self._tell(why_lines(proposal))
                 case _:
-                    self._console.print("  Please answer y, n, w or q.", highlight=False)
+                    self._tell([Text("  Please answer y, n, d, w or q.")])
 
     async def _confirmed(self, proposal: Proposed, vm: str) -> Decision:
         if highest(proposal) == "high":
@@ -48,22 +50,21 @@ class Terminal:
 
     async def choose(self, question: str, choices: tuple[str, ...], unattended: str) -> tuple[str, str]:
         """Ask for one of ``choices`` by number; Enter takes what an unattended run would."""
-        self._console.print(f"  {question}", highlight=False)
+        self._tell([Text(f"  {safe(question)}")])
         for number, choice in enumerate(choices, start=1):
-            mark = "*" if choice == unattended else " "
-            self._console.print(f"   {mark}{number}. {choice}", highlight=False)
+            self._tell([Text(f"   {'*' if choice == unattended else ' '}{number}. {safe(choice)}")])
         while True:
             answer = await _ask("  Which? ")
             if answer is None or not answer.strip():
                 return unattended, "engineer"
-            if answer.strip().isdigit() and 1 <= int(answer) <= len(choices):
+            if answer.strip().isdecimal() and 1 <= int(answer) <= len(choices):
                 return choices[int(answer) - 1], "engineer"
 
 
 async def ask_login(vm: str, user: str) -> tuple[str, str] | None:
     """Ask for user name and password; None when the person gives up."""
     if not user:
-        answer = await _ask(f"User name on {vm} (DOMAIN\\user for a domain account): ")
+        answer = await _ask(f"User name on {safe(vm)} (DOMAIN\\user for a domain account): ")
         if not answer:
             return None
         user = answer.strip()
@@ -73,7 +74,9 @@ async def ask_login(vm: str, user: str) -> tuple[str, str] | None:
 
 async def _ask(question: str, *, hidden: bool = False) -> str | None:
     try:
-        answer: str = await PromptSession().prompt_async(question, is_password=hidden)
+        # Standard output may be a file that waits for the JSON document: then the question goes to standard error.
+        output = create_output(always_prefer_tty=True)
+        answer: str = await PromptSession(output=output).prompt_async(question, is_password=hidden)
     except (EOFError, KeyboardInterrupt):
         return None
     return answer

@@ -4,10 +4,11 @@
 beside ``--output json``.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from serialfix import events
@@ -26,6 +27,12 @@ MARKS = {
     "unknown": ("?", "bold yellow", "UNKNOWN"),
 }
 RISK_STYLES = {"low": "green", "medium": "yellow", "high": "bold red"}
+PROVEN = {
+    "documented": "documented by Microsoft",
+    "measured": "measured by others on real VMs",
+    "derived": "derived from documents, not measured",
+    "common knowledge": "common knowledge, no source",
+}
 UNPROVEN = "serialfix has never made this change on a real VM"
 
 OUTCOMES = {
@@ -59,12 +66,14 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
             )
         case events.CheckStarted(title=title):
             yield Text()
-            yield Text(f"▸ {title}", "bold")
+            yield Text(f"▸ {safe(title)}", "bold")
         case events.Asked(title=title) if again:
             yield _dim(f"  ? {safe(title)}")
         case events.Asked(title=title, why=why, question=question):
-            yield Text.assemble("  ", ("? ", "cyan"), title, (f" — {why}", "dim"))
+            yield Text.assemble("  ", ("? ", "cyan"), safe(title), (f" — {safe(why)}", "dim"))
             yield _dim(f"      {safe(question)}")
+        case events.Learnt(text=text):
+            yield Text(f"      = {safe(text)}")
         case events.NotAnswered(reason=reason):
             yield Text(f"      no answer: {safe(reason)}", "yellow")
         case events.Noted(text=text):
@@ -75,7 +84,8 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
             yield from proposal_lines(event)
         case events.Decided(approved=approved, by=by, note=note):
             said = "approved" if approved else "not approved"
-            yield Text(f"  {said} by {by}{' (' + safe(note) + ')' if note else ''}", "bold" if approved else "yellow")
+            because = f" ({safe(note)})" if note else ""
+            yield Text(f"  {said} by {safe(by)}{because}", "bold" if approved else "yellow")
         case events.ChangeStarted(name=name, command=command):
             yield Text.assemble("  ", ("→ ", "magenta"), safe(command))
         case events.ChangeSkipped(name=name):
@@ -83,10 +93,13 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
         case events.ChangeChecked(holds=holds, now=now):
             mark, style = ("✓", "green") if holds else ("✗", "red") if holds is False else ("?", "yellow")
             yield Text(f"      {mark} checked: now {safe(now)}", style)
+        case events.PutBack(command=command, back=back):
+            said = "put back" if back else "NOT put back" if back is False else "put back, not seen"
+            yield Text(f"  ← {safe(command)}: {said}", "yellow")
         case events.Waited(seconds=seconds, why=why):
-            yield _dim(f"  … waiting {seconds:g} s: {why}")
+            yield _dim(f"  … waiting {seconds:g} s: {safe(why)}")
         case events.Chosen(choice=choice, by=by):
-            yield Text(f"  chosen by {by}: {safe(choice)}")
+            yield Text(f"  chosen by {safe(by)}: {safe(choice)}")
         case events.Stopped(reason=reason):
             yield Text(f"  Stopped: {safe(reason)}", "yellow")
         case events.Ended(outcome=outcome, verified=verified):
@@ -108,11 +121,11 @@ def finding_lines(finding: Finding) -> Iterator[Text]:
         yield Text(f"      → {safe(finding.advice)}")
 
 
-def proposal_lines(proposal: events.Proposed) -> Iterator[Text]:
-    """A proposal with everything that somebody must know to say yes."""
+def proposal_lines(proposal: events.Proposed, *, details: bool = True) -> Iterator[Text]:
+    """A proposal: what, why, evidence, impact, risk, how well proven, the exact commands; with ``details`` the undo."""
     risk = highest(proposal)
     yield Text()
-    yield Text.assemble(("  Proposed: ", "bold"), (proposal.title, "bold"), "   risk: ", (risk, RISK_STYLES[risk]))
+    yield Text.assemble((f"  Proposed: {safe(proposal.title)}", "bold"), "   risk: ", (risk, RISK_STYLES[risk]))
     yield Text(f"    because: {safe(proposal.finding.title)}")
     for line in proposal.finding.evidence:
         yield _dim(f"      {safe(line)}")
@@ -120,33 +133,42 @@ def proposal_lines(proposal: events.Proposed) -> Iterator[Text]:
     yield Text(f"    impact now: {'; '.join(safe(line) for line in impact) or 'none'}")
     for number, change in enumerate(proposal.changes, start=1):
         yield Text.assemble(
-            f"    {number}. {safe(change.title)}   ",
+            f"    {number}. {safe(change.title)}   {safe(change.before)} → {safe(change.after)}   ",
             (change.risk, RISK_STYLES[change.risk]),
-            (f" · {change.proven}", "dim"),
         )
-        if change.why:
-            yield _dim(f"         why      {safe(change.why)}")
-        yield Text(f"         now      {safe(change.before)}  →  {safe(change.after)}")
-        yield Text(f"         command  {safe(change.command)}")
-        for line in change.undo:
-            yield _dim(f"         undo     {safe(line)}")
-        if change.no_undo:
-            yield _dim(f"         undo     none: {safe(change.no_undo)}")
-    yield _dim(f"    {UNPROVEN}.")
+        yield _dim(f"       {safe(change.command)}")
+        if details:
+            yield from _detail_lines(change)
+    yield Text(f"    proven: {_proven(proposal)}.")
+    if not details:
+        kept = [str(number) for number, change in enumerate(proposal.changes, start=1) if not change.no_undo]
+        yield Text(f"    undo: {'recorded for ' + ', '.join(kept) if kept else 'none'}; [d] shows all of it")
+
+
+def _detail_lines(change: events.ProposedChange) -> Iterator[Text]:
+    if change.why:
+        yield _dim(f"         why   {safe(change.why)}")
+    for line in change.undo:
+        yield _dim(f"         undo  {safe(line)}")
+    if change.no_undo:
+        yield _dim(f"         undo  none: {safe(change.no_undo)}")
+
+
+def _proven(proposal: events.Proposed) -> str:
+    kinds = dict.fromkeys(change.proven for change in proposal.changes)
+    return f"{', '.join(PROVEN.get(kind, safe(kind)) for kind in kinds)}; {UNPROVEN}"
 
 
 def why_lines(proposal: events.Proposed) -> Iterator[Text]:
-    """More on a proposal, for who asks why."""
+    """The reasons of a proposal, for who asks why."""
     yield Text(f"    {safe(proposal.finding.title)}", "bold")
     if proposal.finding.advice:
         yield Text(f"    {safe(proposal.finding.advice)}")
-    for line in proposal.finding.evidence:
-        yield Text(f"      {safe(line)}")
     for change in proposal.changes:
         if change.why:
             yield Text(f"    {safe(change.title)}: {safe(change.why)}")
     if proposal.finding.docs:
-        yield _dim(f"    {proposal.finding.docs}")
+        yield _dim(f"    {safe(proposal.finding.docs)}")
 
 
 def error_lines(what: str, why: str, advice: str) -> Iterator[Text]:
@@ -161,18 +183,22 @@ def error_lines(what: str, why: str, advice: str) -> Iterator[Text]:
 
 
 class PlainFace:
-    """Prints the story. ``person``: who can be asked, or None. ``asker``: asks for a login, or None."""
+    """Prints the story. Nobody is asked anything unless somebody attends. ``vm``: the VM's name, once it is known."""
 
-    def __init__(self, console: Console, person: Approver | None = None, asker: Asker | None = None) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._person = person
-        self._asker = asker
+        self._person: Approver | None = None
+        self._asker: Asker | None = None
         self._asked: set[str] = set()
         self.vm = "the VM"
 
+    def attend(self, person: Approver, asker: Asker) -> None:
+        """From now on ``person`` can be asked for approval, and ``asker`` for a login."""
+        self._person, self._asker = person, asker
+
     @property
     def person(self) -> Approver | None:
-        """Who can be asked."""
+        """Who can be asked; None: nobody."""
         return self._person
 
     def show(self, event: events.Event) -> None:
@@ -182,8 +208,19 @@ class PlainFace:
         again = isinstance(event, events.Asked) and event.question in self._asked
         if isinstance(event, events.Asked):
             self._asked.add(event.question)
-        for line in story(event, again=again):
-            self._console.print(line, soft_wrap=not self._console.is_terminal, highlight=False)
+        if isinstance(event, events.Proposed) and self._person is not None:
+            self.tell(proposal_lines(event, details=False))
+        else:
+            self.tell(story(event, again=again))
+
+    def tell(self, lines: Iterable[Text]) -> None:
+        """Print lines; on a terminal a line that is too long goes on under its own beginning."""
+        for line in lines:
+            if not self._console.is_terminal or not line.plain.strip():
+                self._console.print(line, soft_wrap=True, highlight=False)
+                continue
+            indent = len(line.plain) - len(line.plain.lstrip(" "))
+            self._console.print(Padding(line[indent:], (0, 0, 0, indent), expand=False), highlight=False)
 
     async def ask_login(self, vm: str, user: str) -> tuple[str, str] | None:
         """Ask for what is missing of the login."""

@@ -38,7 +38,7 @@ def frames(transcript: Transcript, *, speed: float, idle_limit: float) -> Iterat
         played += min((record.at - last) / 1_000_000, idle_limit) / speed
         last = record.at
         if record.code == "o":
-            screen.feed(record.data.encode())
+            screen.feed(record.data.encode("utf-8", "replace"))
             yield Frame(played, step, tuple(screen.rows()), ())
         elif record.code == "e" and transcript.ours:
             event = read_event(record.data, f"{transcript.path}, line {number}")

@@ -9,9 +9,14 @@ reach the engineer's terminal.
 'Größe, 日本語 und Tab    bleiben lesbar'
 """
 
+import re
 import unicodedata
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+"""Letters and marks that show nothing: the rest of Unicode's Default_Ignorable_Code_Point, and the empty braille."""
 
 
 def safe(text: str) -> str:
@@ -27,6 +32,6 @@ def safe_lines(text: str) -> list[str]:
 def _shown(character: str) -> str:
     if character == "\t":
         return "    "
-    if unicodedata.category(character) in _HIDDEN:
+    if unicodedata.category(character) in _HIDDEN or _INVISIBLE.match(character):
         return character.encode("unicode_escape").decode()
     return character

@@ -14,17 +14,12 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from serialfix.errors import UsageError, VmError
-from serialfix.venues.cloud import Cloud
 
 START_TIMEOUT = 60.0
 
 
 class _Reached(msgspec.Struct):
     arm: str
-
-
-class _State(msgspec.Struct):
-    faults: list[str]
 
 
 @asynccontextmanager
@@ -64,22 +59,6 @@ async def simulator(arguments: Sequence[str]) -> AsyncIterator[str]:
         listening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await listening
-
-
-async def what_is_wrong(cloud: Cloud, token: str) -> str:
-    """The names of the faults of a simulated VM, as the simulator itself tells them; "" when it does not say."""
-    import aiohttp
-
-    context = cloud.ssl_context()
-    headers = {"Authorization": f"Bearer {token}"}
-    try:
-        async with (
-            aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=10)) as session,
-            session.get(f"{cloud.arm}/simulator/state", headers=headers, ssl=context) as response,
-        ):
-            return ", ".join(msgspec.json.decode(await response.read(), type=_State).faults)
-    except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
-        return ""
 
 
 async def _announced(process: asyncio.subprocess.Process, listening: "asyncio.Task[None]", said: deque[str]) -> str:

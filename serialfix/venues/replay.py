@@ -8,7 +8,6 @@ import base64
 import binascii
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from serialfix import events
 from serialfix.console.dialogue import Send
@@ -16,9 +15,15 @@ from serialfix.errors import ConnectionLost
 from serialfix.steps import Output, Unknown
 from serialfix.transcript import HIDDEN_KEY, Record, Transcript, read_event
 
+ROUNDING = 2e-6
+"""Seconds by which the time of a record may be off."""
 
-class Mismatch(Exception):
-    """What we do now differs from the record."""
+
+class Mismatch(BaseException):
+    """What we do now differs from the record.
+
+    No Exception: the engine makes a finding of a check that crashes, and here it is not the check that is wrong.
+    """
 
 
 class ReplayLine:
@@ -53,7 +58,8 @@ class ReplayLine:
         if code == "t" and data == "wake":
             self._records.popleft()
             self._now = at
-            return at, None
+            # A record has microseconds; a deadline that the timer reached must not be missed by less than one.
+            return (deadline if deadline is not None and at < deadline <= at + ROUNDING else at), None
         if code == "lost" and isinstance(data, events.Disconnected):
             self._records.popleft()
             raise ConnectionLost(data.code, data.reason)
@@ -66,6 +72,15 @@ class ReplayLine:
             self._records.popleft()
         if self._records:
             self._take("closed", "the line to be closed")
+
+    def stopped_here(self) -> bool:
+        """Whether the session was stopped at this point: by the engineer, or by an error."""
+        return bool(self._records) and self._records[0][0] == "stopped"
+
+    def go_on(self) -> None:
+        """Go on behind the point where the session was stopped: it is left from there."""
+        while self.stopped_here():
+            self._records.popleft()
 
     def rest(self) -> str:
         """What the record still holds that was not played, in words; empty when all was."""
@@ -103,7 +118,8 @@ class ReplayVenue:
                 asked.append(event.probe)
             elif isinstance(event, events.Answered) and event.probe in outside:
                 self._answers.append(Output(event.text, event.exit_code, "direct", event.partial))
-                asked.popleft()
+                if event.probe in asked:
+                    asked.remove(event.probe)
             elif isinstance(event, events.NotAnswered) and event.probe in asked:
                 self._answers.append(Unknown(event.reason))
                 asked.remove(event.probe)
@@ -113,18 +129,6 @@ class ReplayVenue:
         if len(requests) > len(self._answers):
             raise Mismatch("we look from outside once more than the record does")
         return [self._answers.popleft() for _ in requests]
-
-
-class _Decision(Protocol):
-    def __call__(self, *, approved: bool, by: str, note: str) -> object: ...
-
-
-class ReplayDecisions:
-    """What was decided and chosen, in order."""
-
-    def __init__(self, transcript: Transcript) -> None:
-        self.decided = deque(event for _, event in transcript.events() if isinstance(event, events.Decided))
-        self.chosen = deque(event for _, event in transcript.events() if isinstance(event, events.Chosen))
 
 
 def _line_records(transcript: Transcript) -> list[tuple[str, object, float]]:
@@ -137,7 +141,7 @@ def _line_records(transcript: Transcript) -> list[tuple[str, object, float]]:
             case "b":
                 raw = _raw(record, f"{transcript.path}, line {number}")
             case "o":
-                found.append(("o", record.data.encode() if raw is None else raw, at))
+                found.append(("o", record.data.encode("utf-8", "replace") if raw is None else raw, at))
                 raw = None
             case "i" | "t":
                 found.append((record.code, record.data, at))
@@ -147,6 +151,8 @@ def _line_records(transcript: Transcript) -> list[tuple[str, object, float]]:
                     found.append(("connected", "", at))
                 elif isinstance(event, events.Disconnected):
                     found.append(("closed" if event.ours else "lost", event, at))
+                elif isinstance(event, events.Stopped):
+                    found.append(("stopped", "", at))
     return found
 
 
@@ -171,4 +177,6 @@ def _shown(code: str, data: object) -> str:
             return "we closed the line"
         case "connected":
             return "the line was opened"
+        case "stopped":
+            return "the session was stopped"
     return code

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from serialfix import events
+from serialfix.console import slices
 from serialfix.console.channels import (
+    ChannelGone,
     Login,
     LoginRefused,
     NoWay,
@@ -26,7 +28,8 @@ from serialfix.console.dialogue import Conversation, Dialogue, Send
 from serialfix.console.keyboard import Keyboard, Untypable
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
-from serialfix.console.shells import NoAnswer, ShellLost, enter, set_prompt, type_command
+from serialfix.console.shells import NoAnswer, ShellLost, come_back, enter, interrupt, set_prompt, type_command
+from serialfix.console.slices import Folder
 from serialfix.errors import Bug, ConnectionLost, VmError
 from serialfix.steps import Command, Output, Query, Unknown
 
@@ -229,33 +232,61 @@ class SerialVenue:
         self._connected = False
         self._channel = ""
         self._prompt = ""
+        self._own = ""  # the prompt that our channel had when we last saw it
+        self._folder: Folder | None = None
+        self._folders: list[Folder] = []
+        self._no_folder = False
+        self._entered = False
+        self._stopped = False
 
     async def ask(self, requests: Sequence[_Request]) -> Sequence[Output | Unknown]:
         """Run the commands one by one. Raises VmError and ConnectionLost when the console can't be had."""
         return [await self._ask(request) for request in requests]
 
     async def leave(self) -> None:
-        """Leave it as it was found: close our channel, then the line. Raises SerialfixError when that failed."""
+        """Leave it as it was found: remove our folders, close our channel, then the line.
+
+        Raises VmError when something is left, saying what, and how it is removed by hand.
+        """
+        left: list[str] = []
+        advice: list[str] = []
         try:
-            if self._connected and self._channel:
-                self._progress("Closing our command prompt on the VM.")
+            if self._connected and (self._channel or self._folders):
+                self._progress("Leaving the VM as it was: closing our command prompt.")
                 await self._leave_channel()
-        except (NoWay, Untypable, ShellLost, ConnectionLost) as problem:
-            raise VmError(
-                f"The command prompt {self._channel} on the VM could not be closed: {problem}",
-                why="The line was lost, or the VM did not answer.",
-                advice=f"Nobody is harmed by it; close it at the SAC prompt with: ch -cn {self._channel}",
-            ) from None
+        except (NoWay, Untypable, ShellLost, ConnectionLost, VmError) as problem:
+            if self._channel:
+                left.append(f"the command prompt {self._channel} ({problem})")
+                advice.append(f"at the SAC prompt: ch -cn {self._channel}")
         finally:
             self._connected = False
             await self._line.close()
+        for folder in self._folders:
+            left.append(f"the folder {folder.path}, with what was read")
+            advice.append(f"at a command prompt: rd /s /q {folder.path}")
+        if left:
+            raise VmError(
+                f"Left on the VM: {'; '.join(left)}.",
+                why="The line or the shell was lost, or the VM restarted.",
+                advice=f"Nobody is harmed by it. It goes away with, {'; '.join(advice)}.",
+            )
 
     def abandon(self) -> None:
-        """What stands at our prompt is not known any more: leave by way of the SAC prompt."""
-        self._prompt = ""
+        """What stands at our prompt is not known any more: stop it before leaving."""
+        self._stopped = True
 
     async def _leave_channel(self) -> None:
+        if self._prompt and self._stopped:
+            try:
+                await self._talk(interrupt(self._prompt))
+            except ShellLost:
+                self._prompt = ""
+        if self._folders and not self._prompt:
+            await self._reach_shell()
         if self._prompt:
+            for folder in tuple(self._folders):
+                if await self._talk(slices.remove(self._keyboard, self._markers, self._prompt, folder)):
+                    self._folders.remove(folder)
             await self._talk(close_channel(self._keyboard, self._prompt))
         else:
             await self._talk(find_home(self._keyboard))
@@ -267,34 +298,66 @@ class SerialVenue:
         if not isinstance(command, Command):
             raise Bug(f"the console can't be asked {command!r}")
         for attempt in range(1, CONNECTS + 1):
-            entered = False
+            self._entered = False
             try:
                 await self._reach_shell()
-                framed, row = await self._talk(
-                    type_command(
-                        self._keyboard,
-                        self._markers,
-                        self._prompt,
-                        command.text,
-                        exact=command.exact or command.effect == "write",
-                    )
+                return await (
+                    self._write(command, request) if command.effect == "write" else self._read(command, request)
                 )
-                entered = True
-                return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
             except NoAnswer as problem:
                 return Unknown(str(problem))
             except Untypable as problem:
                 return Unknown(f"the line is too bad to type on: {problem}")
             except (ShellLost, ConnectionLost) as problem:
-                self._prompt = ""
+                self._prompt, self._folder = "", None
                 self._connected = self._connected and not isinstance(problem, ConnectionLost)
-                if entered and command.effect == "write":
+                if self._entered and command.effect == "write":
                     # Never made again: whether it was made is seen by looking, not by repeating.
                     return Unknown(f"the console was lost after the command was entered ({problem})")
                 if attempt == CONNECTS:
                     raise _as_error(problem) from None
                 self._progress(f"{problem} Finding the way back.")
         raise Bug("unreachable")
+
+    async def _write(self, command: Command, request: _Request) -> Output:
+        framed, row = await self._talk(
+            type_command(self._keyboard, self._markers, self._prompt, command.text, exact=True)
+        )
+        self._entered = True
+        return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+
+    async def _read(self, command: Command, request: _Request) -> Output:
+        if self._folder is None and not self._no_folder:
+            await self._make_folder()
+        if self._folder is None:
+            framed, row = await self._talk(
+                type_command(self._keyboard, self._markers, self._prompt, command.text, exact=command.exact)
+            )
+            return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+        return await self._talk(
+            slices.read(
+                self._keyboard,
+                self._markers,
+                self._prompt,
+                self._folder,
+                command.text,
+                exact=command.exact,
+                most=request.most,
+                timeout=request.timeout,
+            )
+        )
+
+    async def _make_folder(self) -> None:
+        folder = slices.new_folder(self._markers)
+        self._folders.append(folder)  # before it is made: whatever comes between, it is removed at the end
+        if await self._talk(slices.prepare(self._keyboard, self._markers, self._prompt, folder)):
+            self._folder = folder
+            self._progress(f"Answers are kept in {folder.path} on the VM until we leave.")
+            return
+        self._no_folder = True
+        self._progress("No folder could be made on the VM: answers are read off the screen, without a checksum.")
+        if await self._talk(slices.remove(self._keyboard, self._markers, self._prompt, folder)):
+            self._folders.remove(folder)
 
     async def _talk(self, conversation: Conversation[T]) -> T:
         return await converse(self._line, self._screen, conversation)
@@ -325,10 +388,19 @@ class SerialVenue:
                 self._channel = await self._talk(open_channel(self._keyboard))
             self._progress(f"Switching to the channel {self._channel}.")
             await self._talk(show_channel(self._keyboard, self._channel))
+            if self._own:
+                back = await self._talk(come_back(self._own))
+                if back:
+                    self._prompt = self._own
+                    self._progress("Back at our command prompt.")
+                    return
             self._progress(f"Logging in as {self._login.user}.")
             await self._talk(log_in(self._keyboard, self._login))
-            self._prompt = await self._talk(set_prompt(self._keyboard, self._markers))
+            self._prompt = self._own = await self._talk(set_prompt(self._keyboard, self._markers))
             self._progress("At a command prompt of our own.")
+        except ChannelGone:
+            self._channel = self._own = ""
+            raise
         except LoginRefused:
             raise VmError(
                 f"Windows refused the user name or the password of {self._login.user!r}.",

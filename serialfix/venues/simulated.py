@@ -35,6 +35,10 @@ class _Announced(msgspec.Struct):
     tenant: str
 
 
+class _State(msgspec.Struct):
+    faults: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """A running simulator: its cloud, its one VM, and the login that its token endpoint takes."""
@@ -176,3 +180,17 @@ def _simulated(said: _Announced, port: int) -> Simulated:
         user=said.user,
         password=said.password,
     )
+
+
+async def what_is_wrong(cloud: Cloud, token: str) -> str:
+    """The names of the faults of a simulated VM, as the simulator itself tells them; "" when it does not say."""
+    context = cloud.ssl_context()
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        async with (
+            aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=10)) as session,
+            session.get(f"{cloud.arm}/simulator/state", headers=headers, ssl=context) as response,
+        ):
+            return ", ".join(msgspec.json.decode(await response.read(), type=_State).faults)
+    except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
+        return ""

@@ -45,6 +45,7 @@ def set_dword(
         why=below.why,
         query=below.query,
         parse=lambda output: parse_value(below.parse(output)),
+        say=lambda value: "not set" if value is None else str(value),
     )
 
     def undo(value: Value | None) -> tuple[Command, ...]:
@@ -79,11 +80,12 @@ def stop_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
         before=probes.service(name),
         do=Command("cmd", f"sc stop {quoting.cmd(name)}", "write"),
         after="stopped",
-        show=_in_words,
+        show=str,
         check=lambda service: service.state == "stopped",
         undo=lambda service: (Command("cmd", f"sc start {quoting.cmd(name)}", "write"),),
         impact=(probes.SIGNED_IN,),
         settle=90.0,
+        put_back=True,
         docs="rdp-repair.md 0a.8",
     )
 
@@ -99,11 +101,33 @@ def start_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
         before=probes.service(name),
         do=Command("cmd", f"sc start {quoting.cmd(name)}", "write"),
         after="running",
-        show=_in_words,
+        show=str,
         check=lambda service: service.state == "running",
         undo=NoUndo("the service was running before, and stays so"),
         settle=90.0,
         docs="rdp-repair.md 0a.8",
+    )
+
+
+def start_on_demand(name: str, *, why: str) -> Change[Value | None]:
+    """Let a service that starts by itself start only when something asks for it."""
+    return Change(
+        name=f"on demand:{name}",
+        title=f"Start {name} on demand only",
+        why=why,
+        risk="medium",
+        proven="documented",
+        before=probes.start_type(name),
+        do=Command("cmd", f"sc config {quoting.cmd(name)} start= demand", "write"),
+        after=probes.START_TYPES[3],
+        show=lambda value: "not set" if value is None else probes.START_TYPES.get(value.number or 0, str(value)),
+        check=lambda value: value is not None and value.number == 3,
+        undo=lambda value: (
+            (Command("cmd", f"sc config {quoting.cmd(name)} start= auto", "write"),)
+            if value is not None and value.number == 2
+            else ()
+        ),
+        docs="rdp-repair.md 0a.7",
     )
 
 
@@ -122,7 +146,3 @@ def restart_service(name: str, dependents: tuple[Service, ...], *, why: str, ris
         start_service(name, why=why, risk=risk),
         *(start_service(other, why=again, risk=risk) for other in reversed(running)),
     )
-
-
-def _in_words(service: Service) -> str:
-    return f"{service.state}, process {service.pid}" if service.pid else service.state

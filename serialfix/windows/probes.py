@@ -1,8 +1,8 @@
 """The questions: read-only, each with the parser of its answer and, in plain words, why it is asked."""
 
 from serialfix import quoting
-from serialfix.steps import Command, OutsideLook, Probe
-from serialfix.windows import rdp_look, registry, rights, services, sessions, tls
+from serialfix.steps import Command, Output, OutsideLook, Probe, Unreadable
+from serialfix.windows import listener, netstat, rdp_look, registry, rights, services, sessions, tasklist, tls
 
 OUTSIDE: Probe[rdp_look.RdpLook] = Probe(
     name="rdp_from_outside",
@@ -10,6 +10,7 @@ OUTSIDE: Probe[rdp_look.RdpLook] = Probe(
     why="How the RDP port answers tells the kind of fault before anything is asked inside the VM.",
     query=OutsideLook(),
     parse=rdp_look.parse,
+    say=lambda seen: seen.sentence,
     timeout=60.0,
 )
 
@@ -20,6 +21,7 @@ TLS_PROTOCOLS: Probe[tuple[tls.Protocol, ...]] = Probe(
     why="Remote Desktop encrypts with Schannel; a version that is switched off there can't be used by it.",
     query=Command("cmd", rf"reg query {tls.SCHANNEL} /s"),
     parse=tls.parse_protocols,
+    say=lambda protocols: ", ".join(f"{protocol.version} {protocol.state}" for protocol in protocols),
 )
 
 ELEVATED: Probe[bool] = Probe(
@@ -28,6 +30,7 @@ ELEVATED: Probe[bool] = Probe(
     why="A login that is not elevated can look, but every repair would be refused.",
     query=Command("cmd", "whoami /groups"),
     parse=rights.elevated,
+    say=lambda elevated: "elevated" if elevated else "not elevated: it can look, but not repair",
 )
 
 TERMSERVICE: Probe[services.Service] = Probe(
@@ -36,6 +39,7 @@ TERMSERVICE: Probe[services.Service] = Probe(
     why="A running service has to be restarted before it uses changed settings.",
     query=Command("cmd", "sc queryex TermService"),
     parse=services.parse_one,
+    say=str,
 )
 
 TERMSERVICE_DEPENDENTS: Probe[tuple[services.Service, ...]] = Probe(
@@ -44,6 +48,16 @@ TERMSERVICE_DEPENDENTS: Probe[tuple[services.Service, ...]] = Probe(
     why="They must stop before it does, and be started again after it.",
     query=Command("cmd", "sc enumdepend TermService 16384"),
     parse=services.parse,
+    say=lambda found: "; ".join(f"{service.name} is {service}" for service in found) or "none",
+)
+
+LISTENER: Probe[listener.Listener] = Probe(
+    name="rdp_listener",
+    title="The port that Remote Desktop is told to listen on",
+    why="Only who listens on this port matters.",
+    query=Command("cmd", f"reg query {quoting.cmd(listener.KEY)}"),
+    parse=listener.parse,
+    say=lambda found: f"port {found.port}",
 )
 
 SIGNED_IN: Probe[str] = Probe(
@@ -52,6 +66,7 @@ SIGNED_IN: Probe[str] = Probe(
     why="They may be cut off by what is about to be changed.",
     query=Command("cmd", "qwinsta"),
     parse=sessions.in_words,
+    say=str,
 )
 
 
@@ -74,7 +89,76 @@ def service(name: str) -> Probe[services.Service]:
         why="Whether the service stopped or started is seen in its state, not in what the command said.",
         query=Command("cmd", f"sc queryex {quoting.cmd(name)}"),
         parse=services.parse_one,
+        say=str,
     )
 
+
+def listening(port: int) -> Probe[tuple[netstat.Socket, ...]]:
+    """Who listens on a TCP port of the VM."""
+
+    def parse(output: Output) -> tuple[netstat.Socket, ...]:
+        if output.exit_code == 1 and not output.text.strip():
+            return ()  # findstr found no line
+        return tuple(row for row in netstat.parse(output) if row.listens and row.port == port)
+
+    return Probe(
+        name=f"listening:{port}",
+        title=f"Who listens on port {port}",
+        why="If it is not Remote Desktop, clients reach something else.",
+        query=Command("cmd", f'netstat -ano|findstr ":{port} "'),
+        parse=parse,
+        say=lambda found: ", ".join(f"{row.address} by process {row.pid}" for row in found) or "nobody",
+    )
+
+
+def process(pid: int) -> Probe[tasklist.Process]:
+    """The program and the services of a process."""
+
+    def parse(output: Output) -> tasklist.Process:
+        found = [process for process in tasklist.parse(output) if process.pid == pid]
+        if len(found) != 1:
+            raise Unreadable(f"tasklist shows {len(found)} processes with the number {pid}")
+        return found[0]
+
+    return Probe(
+        name=f"process:{pid}",
+        title=f"What process {pid} is",
+        why="A service can be stopped; anything else is not touched.",
+        query=Command("cmd", f'tasklist /svc /fo csv /fi "PID eq {pid}"'),
+        parse=parse,
+        say=lambda found: f"{found.image}, services: {', '.join(found.services or ()) or 'none'}",
+    )
+
+
+def dependents(name: str) -> Probe[tuple[services.Service, ...]]:
+    """The services that need ``name``."""
+    return Probe(
+        name=f"dependents:{name}",
+        title=f"Services that need {name}",
+        why="They stop before it does.",
+        query=Command("cmd", f"sc enumdepend {quoting.cmd(name)} 16384"),
+        parse=services.parse,
+        say=lambda found: "; ".join(f"{service.name} is {service}" for service in found) or "none",
+    )
+
+
+def start_type(name: str) -> Probe[registry.Value | None]:
+    """The start type of a service, from the key of all services' parents."""
+    key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
+
+    def parse(output: Output) -> registry.Value | None:
+        return registry.parse(output).value(key, "Start")
+
+    return Probe(
+        name=f"start type:{name}",
+        title=f"How {name} is started",
+        why="A service that starts by itself takes the port again at the next boot.",
+        query=Command("cmd", f"reg query {quoting.cmd(key)} /v Start"),
+        parse=parse,
+        say=lambda value: "not set" if value is None else START_TYPES.get(value.number or 0, str(value)),
+    )
+
+
+START_TYPES = {2: "by itself at boot", 3: "on demand", 4: "disabled"}
 
 ALL: tuple[Probe[object], ...] = (OUTSIDE, TLS_PROTOCOLS, ELEVATED, TERMSERVICE, TERMSERVICE_DEPENDENTS, SIGNED_IN)

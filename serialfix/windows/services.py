@@ -49,6 +49,9 @@ class Service:
     state: State
     pid: int | None
 
+    def __str__(self) -> str:
+        return f"{self.state}, process {self.pid}" if self.pid else self.state
+
 
 def parse(output: Output) -> tuple[Service, ...]:
     """Read ``sc query``, ``sc queryex`` or ``sc enumdepend``: every service in it, in order.
@@ -85,10 +88,11 @@ def _service(name: str, fields: list[str]) -> Service:
         quoting.cmd(name)
     except ValueError:
         raise Unreadable(f"{name[:60]!r} is no name of a service") from None
-    for field in fields[:3]:
-        if found := _STATE.fullmatch(field):
-            return Service(name, _STATES[int(found[1])], _pid(fields))
-    raise Unreadable(f"the service {name[:60]!r} is shown without a state")
+    # The first field, the type, is a number and a word as well: 1 is a driver there, not "stopped".
+    found = _STATE.fullmatch(fields[1]) if len(fields) > 1 else None
+    if found is None:
+        raise Unreadable(f"the service {name[:60]!r} is shown without a state")
+    return Service(name, _STATES[int(found[1])], _pid(fields))
 
 
 def _pid(fields: list[str]) -> int | None:

@@ -1,7 +1,8 @@
 r"""``qwinsta``: who is signed in.
 
 Source: output-formats.md "qwinsta": states are translated, the session name may be empty, so a row is read by its
-columns: the heading tells where user names begin, the id is the number behind them. Names known from a healthy VM:
+columns: the heading tells where user names begin; the id is the last number of the row, since a name may be a number
+too. Names known from a healthy VM:
 
 >>> users(Output('''\
 ...  SESSIONNAME       USERNAME                 ID  STATE   TYPE        DEVICE
@@ -30,10 +31,10 @@ def users(output: Output) -> tuple[str, ...]:
     found = []
     for line in lines[1:]:
         behind = line[heading.end() :]
-        number = _ID.search(behind)
-        if number is None:
+        numbers = list(_ID.finditer(behind))
+        if not numbers:
             raise Unreadable(f"a row of qwinsta without an id: {line.strip()[:60]!r}")
-        if name := behind[: number.start()].strip():
+        if name := behind[: numbers[-1].start()].strip():
             found.append(name)
     return tuple(found)
 

@@ -26,8 +26,8 @@ class StandInVm:
     port: RdpPort = field(default_factory=lambda: RdpPort("rdp", frozenset({"TLSv1.2", "TLSv1.3"})))
     attempts: asyncio.Queue[bool] = field(default_factory=asyncio.Queue)
 
-    def rdp_port(self) -> RdpPort:
-        return self.port
+    def rdp_port(self, port: int = 3389) -> RdpPort:
+        return self.port if port == 3389 else RdpPort("closed")
 
     def install_certificate(self, certificate_pem: bytes, key_pem: bytes) -> None:
         self.port = replace(self.port, certificate_pem=certificate_pem, key_pem=key_pem)

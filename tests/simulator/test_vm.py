@@ -1,4 +1,5 @@
 import pytest
+from cryptography import x509
 
 from serialfix.simulator.faults import build
 from serialfix.simulator.vm import Vm
@@ -45,13 +46,17 @@ def test_the_port_moves() -> None:
         "net start TermService",
     )
     assert vm.rdp_port().behaviour == "closed"
+    assert vm.rdp_port(3390).behaviour == "silent"  # the firewall's rule is for 3389
+    shell(vm, 'netsh advfirewall firewall set rule name="Remote Desktop - User Mode (TCP-In)" new localport=3390')
     assert vm.rdp_port(3390).behaviour == "rdp"
     assert "0.0.0.0:3390 " in shell(vm, "netstat -ano")
 
 
 def test_the_certificate_is_handed_out() -> None:
     vm = build([], "2022", 1)
-    assert vm.rdp_port().certificate_pem == b""
+    found = x509.load_pem_x509_certificate(vm.rdp_port().certificate_pem)
+    assert found.subject.rfc4514_string() == f"CN={vm.name}"
+    assert found.not_valid_before_utc < vm.clock() < found.not_valid_after_utc
     vm.install_certificate(b"C", b"K")
     assert (vm.rdp_port().certificate_pem, vm.rdp_port().key_pem) == (b"C", b"K")
 

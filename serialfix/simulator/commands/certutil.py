@@ -1,4 +1,4 @@
-"""``certutil``: -hashfile, -encode, -decode, -encodehex on the VM's files; -store on its certificates.
+"""``certutil``: -hashfile, -encode, -decode, -encodehex on the VM's files; -store, -delstore on its certificates.
 
 Layout of -store as in output-formats.md (ruler with a number, the sha1 line, the unique container name); the
 container name of the RDP key is rdp-repair.md 0a.5. The rest is common knowledge.
@@ -8,6 +8,7 @@ import base64
 import hashlib
 from datetime import datetime
 
+from serialfix.simulator import key_files, rdp_certificate, stores
 from serialfix.simulator.filesystem import absolute
 from serialfix.simulator.programs import Process
 
@@ -16,7 +17,6 @@ NOT_FOUND = (
     "CertUtil: -{0} command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)\r\n"
     "CertUtil: The system cannot find the file specified."
 )
-RDP_CONTAINER = "f686aace6942fb7f7ceb231212eef4a4"
 
 
 def _date(when: datetime) -> str:
@@ -91,36 +91,68 @@ def _convert(process: Process, verb: str, args: list[str]) -> int:
 
 
 def _store(process: Process, args: list[str]) -> int:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
     name = args[0] if args else "CA"
+    store = stores.true_name(name) or name
     process.line(
-        f'{name} "{"Personal" if name.lower() == "my" else name}"'
+        f'{name} "{"Personal" if name.lower() == "my" else store}"'
         if name.lower() != "ca"
         else 'CA "Intermediate Certification Authorities"'
     )
-    number = 0
-    for held in process.vm.certificates:
-        if held.store.lower() != name.lower():
-            continue
-        certificate = x509.load_pem_x509_certificate(held.certificate_pem)
-        serial = f"{certificate.serial_number:x}"
-        process.line(f"================ Certificate {number} ================")
-        process.line(f"Serial Number: {'0' * (len(serial) % 2)}{serial}")
-        process.line(f"Issuer: {certificate.issuer.rfc4514_string()}")
-        process.line(f" NotBefore: {_date(certificate.not_valid_before_utc)}")
-        process.line(f" NotAfter: {_date(certificate.not_valid_after_utc)}")
-        process.line(f"Subject: {certificate.subject.rfc4514_string()}")
-        if certificate.issuer == certificate.subject:
-            process.line("Signature matches Public Key\r\nRoot Certificate: Subject matches Issuer")
-        process.line(f"Cert Hash(sha1): {certificate.fingerprint(hashes.SHA1()).hex()}")  # noqa: S303
-        guid = str(process.vm.registry.get(r"HKLM\SOFTWARE\Microsoft\Cryptography", "MachineGuid"))
-        process.line("  Key Container = TSSecKeySet1")
-        process.line(f"  Unique container name: {RDP_CONTAINER}_{guid}")
-        process.line("  Provider = Microsoft Strong Cryptographic Provider\r\nEncryption test passed")
-        number += 1
+    for number, held in enumerate(stores.held(process.vm.registry, store)):
+        _certificate(process, number, held)
     process.line("CertUtil: -store command completed successfully.")
+    return 0
+
+
+def _certificate(process: Process, number: int, held: stores.Held) -> None:
+    certificate, vm = held.certificate, process.vm
+    serial = f"{certificate.serial_number:x}"
+    process.line(f"================ Certificate {number} ================")
+    process.line(f"Serial Number: {'0' * (len(serial) % 2)}{serial}")
+    process.line(f"Issuer: {certificate.issuer.rfc4514_string()}")
+    process.line(f" NotBefore: {_date(certificate.not_valid_before_utc)}")
+    process.line(f" NotAfter: {_date(certificate.not_valid_after_utc)}")
+    process.line(f"Subject: {certificate.subject.rfc4514_string()}")
+    if held.self_signed:
+        process.line("Signature matches Public Key\r\nRoot Certificate: Subject matches Issuer")
+    process.line(f"Cert Hash(sha1): {held.thumbprint.lower()}")
+    if held.provider is None:
+        return
+    process.line(f"  Key Container = {held.provider.container}")
+    file = vm.files.find(key_files.path(vm.registry, held.provider.container))
+    if file is not None:
+        process.line(f"  Unique container name: {file.name}")
+    process.line(f"  Provider = {held.provider.provider}")
+    state, _ = rdp_certificate.key_state(vm, held, process.token)
+    if state == "usable":
+        process.line("Encryption test passed")
+    elif state == "denied":
+        process.line("ERROR: Could not acquire the private key: 0x80070005 (WIN32: 5 ERROR_ACCESS_DENIED)")
+    else:
+        process.line("Missing stored keyset")
+
+
+def _delete(process: Process, args: list[str]) -> int:
+    """Run -delstore: by thumbprint or number."""
+    if len(args) < 2:
+        process.line(f"Expected at least 2 args, received {len(args)}\r\nCertUtil: Missing argument")
+        return -2147024809
+    store = stores.true_name(args[0]) or args[0]
+    wanted = args[1].replace(" ", "").upper()
+    process.line(f'{args[0]} "{store}"')
+    code = -2146885628
+    for number, held in enumerate(stores.held(process.vm.registry, store)):
+        if wanted in {held.thumbprint, str(number)}:
+            stores.remove(process.vm.registry, store, held.thumbprint)
+            process.line(f"Deleting Certificate {number}")
+            code = 0
+    if code:
+        process.line(
+            "CertUtil: -delstore command FAILED: 0x80092004 (-2146885628 CRYPT_E_NOT_FOUND)\r\n"
+            "CertUtil: Cannot find object or property."
+        )
+        return code
+    process.line("CertUtil: -delstore command completed successfully.")
     return 0
 
 
@@ -134,6 +166,8 @@ def certutil(process: Process) -> int:
         return _convert(process, verb, args[1:])
     if verb == "store":
         return _store(process, args[1:])
+    if verb == "delstore":
+        return _delete(process, args[1:])
     process.line(
         f"CertUtil: Unknown arg: {args[0] if args else ''}"
         if args

@@ -7,7 +7,7 @@ from serialfix.simulator.programs import Process
 from serialfix.simulator.vm import Vm
 
 
-def _groups(vm: Vm) -> list[tuple[str, str, str, str]]:
+def _groups(vm: Vm, *, system: bool = False) -> list[tuple[str, str, str, str]]:
     usual = "Mandatory group, Enabled by default, Enabled group"
     rows = [
         ("Everyone", "Well-known group", "S-1-1-0", usual),
@@ -24,6 +24,10 @@ def _groups(vm: Vm) -> list[tuple[str, str, str, str]]:
         (r"Mandatory Label\High Mandatory Level", "Label", "S-1-16-12288", ""),
     ]
     del vm
+    if system:
+        kept = {"S-1-1-0", "S-1-5-32-544", "S-1-5-11"}
+        label = (r"Mandatory Label\System Mandatory Level", "Label", "S-1-16-16384", "")
+        return [row for row in rows if row[2] in kept] + [label]
     return rows
 
 
@@ -64,7 +68,7 @@ def _print(
 def whoami(process: Process) -> int:
     """Run ``whoami`` with /user, /groups, /priv, /all, /fo and /nh."""
     vm = process.vm
-    name = f"{vm.name}\\{vm.user}".lower()
+    name = process.token.name
     form, bare, wanted = "table", False, list[str]()
     queue = [arg.lower() for arg in process.args]
     while queue:
@@ -82,10 +86,10 @@ def whoami(process: Process) -> int:
     if not wanted:
         process.line(name)
     if "/user" in wanted:
-        row = (name, str(vm.accounts[vm.user]["sid"]))
+        row = (name, process.token.user)
         _print(process, "USER INFORMATION", ("User Name", "SID"), [row], form, bare=bare)
     if "/groups" in wanted:
-        rows: list[tuple[str, ...]] = [*_groups(vm)]
+        rows: list[tuple[str, ...]] = [*_groups(vm, system=process.token.is_system)]
         _print(process, "GROUP INFORMATION", ("Group Name", "Type", "SID", "Attributes"), rows, form, bare=bare)
     if "/priv" in wanted:
         rows = [*_PRIVILEGES]

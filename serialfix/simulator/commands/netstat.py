@@ -31,13 +31,19 @@ def sockets(vm: Vm) -> list[Socket]:
         found = vm.services.find(service)
         if found is not None and found.pid:
             image = vm.service_image(service)
-            four.append((port, vm.service_pid(found), (service if image == "svchost.exe" else "", image)))
+            named = service
+            if image == "svchost.exe" and vm.edition.build == 14393:
+                # a shared svchost shows one of its services, and not the one that listens (output-formats.md)
+                named = vm.services.in_process(found.pid)[0]
+            four.append((port, vm.service_pid(found), (named if image == "svchost.exe" else "", image)))
 
     serve("RpcSs", 135)
     four.append((445, 4, ("", "")))
     port = vm.listens()
     if port is not None:
         serve("TermService", port)
+    for number, holder in vm.bound.items():
+        serve(vm.services.true_name(holder), number)
     if (winrm := vm.services.find("WinRM")) is not None and winrm.pid:
         four += [(5985, 4, ("", "")), (47001, 4, ("", ""))]
     four.append(

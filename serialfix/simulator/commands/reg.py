@@ -87,7 +87,7 @@ def _row(value: Value) -> str:
 
 
 def _key(process: Process, path: str) -> Key | None:
-    return process.vm.registry.key(path, as_system=False)
+    return process.vm.registry.key(path, as_system=process.token.is_system)
 
 
 def _query(process: Process, args: list[str]) -> int:
@@ -219,7 +219,7 @@ def _add(process: Process, args: list[str]) -> Steps:
     if "v" not in options.values and "ve" not in options.flags:
         if options.values.keys() & {"t", "d"}:
             raise _Bad('ERROR: Invalid syntax.\r\nType "REG ADD /?" for usage.')
-        process.vm.registry.create(path, as_system=False)
+        process.vm.registry.create(path, as_system=process.token.is_system)
         process.line(DONE)
         return 0
     name = options.values.get("v", "")
@@ -233,7 +233,7 @@ def _add(process: Process, args: list[str]) -> Steps:
         question = f"Value {name or '(Default)'} exists, overwrite(Yes/No)? "
         if not (yield from _yes(process, question)):
             return _canceled(process)
-    process.vm.registry.set(path, name, kind, data, as_system=False)
+    process.vm.registry.set(path, name, kind, data, as_system=process.token.is_system)
     process.line(DONE)
     return 0
 
@@ -270,16 +270,16 @@ def _delete(process: Process, args: list[str]) -> Steps:
             return process.fail(NO_KEY)
         if not force and not (yield from _yes(process, f"Delete the registry value {name or '(Default)'} (Yes/No)? ")):
             return _canceled(process)
-        registry.delete_value(path, name, as_system=False)
+        registry.delete_value(path, name, as_system=process.token.is_system)
     elif "va" in options.flags:
         if not force and not (yield from _yes(process, f"Delete all values under the registry key {path} (Yes/No)? ")):
             return _canceled(process)
         for name in list((_key(process, path) or Key("")).values):
-            registry.delete_value(path, name, as_system=False)
+            registry.delete_value(path, name, as_system=process.token.is_system)
     else:
         if not force and not (yield from _yes(process, f"Permanently delete the registry key {path} (Yes/No)? ")):
             return _canceled(process)
-        if not registry.delete_key(path, as_system=False):
+        if not registry.delete_key(path, as_system=process.token.is_system):
             return process.fail("ERROR: Access is denied.")
     process.line(DONE)
     return 0
@@ -354,11 +354,11 @@ def _import(process: Process, args: list[str]) -> int:
     path: str | None = None
     for line in text.splitlines()[1:]:
         if line.startswith("[-") and line.endswith("]"):
-            process.vm.registry.delete_key(line[2:-1], as_system=False)
+            process.vm.registry.delete_key(line[2:-1], as_system=process.token.is_system)
             path = None
         elif line.startswith("[") and line.endswith("]"):
             path = line[1:-1]
-            process.vm.registry.create(path, as_system=False)
+            process.vm.registry.create(path, as_system=process.token.is_system)
         elif path is not None and (match := re.match(r'(@|"(?:[^"\\]|\\.)*")=(.*)$', line.strip())):
             name = "" if match[1] == "@" else re.sub(r"\\(.)", r"\1", match[1][1:-1])
             _import_value(process, path, name, match[2].strip())
@@ -370,9 +370,9 @@ def _import(process: Process, args: list[str]) -> int:
 def _import_value(process: Process, path: str, name: str, text: str) -> None:
     registry = process.vm.registry
     if text == "-":
-        registry.delete_value(path, name, as_system=False)
+        registry.delete_value(path, name, as_system=process.token.is_system)
     elif text.startswith("dword:"):
-        registry.set(path, name, REG_DWORD, int(text[6:], 16), as_system=False)
+        registry.set(path, name, REG_DWORD, int(text[6:], 16), as_system=process.token.is_system)
     elif match := re.match(r"hex(?:\(([0-9a-f]+)\))?:(.*)", text.replace(" ", ""), re.IGNORECASE):
         code, raw = int(match[1] or "3", 16), bytes.fromhex(match[2].replace(",", ""))
         kind = {4: REG_DWORD, 1: REG_SZ}.get(code) or next((k for k, c in _HEX.items() if c == code), REG_BINARY)
@@ -383,9 +383,9 @@ def _import_value(process: Process, path: str, name: str, text: str) -> None:
             data = raw.decode("utf-16-le", "replace").rstrip("\0")
         elif kind == REG_MULTI_SZ:
             data = tuple(part for part in raw.decode("utf-16-le", "replace").split("\0") if part)
-        registry.set(path, name, kind, data, as_system=False)
+        registry.set(path, name, kind, data, as_system=process.token.is_system)
     elif text.startswith('"') and text.endswith('"'):
-        registry.set(path, name, REG_SZ, re.sub(r"\\(.)", r"\1", text[1:-1]), as_system=False)
+        registry.set(path, name, REG_SZ, re.sub(r"\\(.)", r"\1", text[1:-1]), as_system=process.token.is_system)
 
 
 _HELP = (

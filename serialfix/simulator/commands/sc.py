@@ -1,11 +1,14 @@
-r"""``sc.exe``: query, queryex, qc, start, stop, config, enumdepend, sdshow.
+r"""``sc.exe``: query, queryex, qc, start, stop, config, enumdepend, sdshow, failure, create, delete.
 
 The layout, with the blank after a state's name and the lines a state has, is that of the real outputs (sc-query/12 to
 18 and failures/05 to 07, described in output-formats.md); ``start=`` and its blank: rdp-repair.md 1 C8.
 """
 
+import re
+
+from serialfix.simulator import failure_actions
 from serialfix.simulator.programs import Process
-from serialfix.simulator.registry import REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ
+from serialfix.simulator.registry import REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_SZ
 from serialfix.simulator.services import (
     ERRORS,
     ROOT,
@@ -14,7 +17,6 @@ from serialfix.simulator.services import (
     STATES,
     STOP_PENDING,
     STOPPED,
-    UNSTOPPABLE,
     Service,
 )
 
@@ -47,7 +49,7 @@ def status(process: Process, service: Service, *, extended: bool, display: bool 
     line(f"        STATE              : {service.state}  {STATES[service.state]} ")
     if service.state != STOPPED:
         stoppable = (
-            "NOT_STOPPABLE" if service.name.lower() in UNSTOPPABLE or service.state == START_PENDING else "STOPPABLE"
+            "STOPPABLE" if process.vm.services.can_stop(service) and service.state != START_PENDING else "NOT_STOPPABLE"
         )
         ends = "ACCEPTS_SHUTDOWN" if service.state == RUNNING and stoppable == "STOPPABLE" else "IGNORES_SHUTDOWN"
         line(f"                                ({stoppable}, NOT_PAUSABLE, {ends})")
@@ -191,6 +193,71 @@ def _enumdepend(process: Process, name: str) -> int:
     return 0
 
 
+def _failure(process: Process, name: str, args: list[str]) -> int:
+    service = process.vm.services.find(name)
+    if service is None:
+        return failure(process, "OpenService", 1060)
+    words = [part for arg in args for part in re.split(r"(?<==)", arg) if part]
+    values = {key.lower().rstrip("="): value for key, value in zip(words[::2], words[1::2], strict=False)}
+    parts = [part for part in values.get("actions", "").split("/") if part]
+    kinds = {"restart": failure_actions.RESTART, "reboot": failure_actions.REBOOT, "run": failure_actions.RUN}
+    if values.keys() - {"reset", "actions", "reboot", "command"} or any(p.lower() not in kinds for p in parts[::2]):
+        return _usage(process)
+    if not all(part.isdigit() for part in [*parts[1::2], values.get("reset", "0")]):
+        return _usage(process)
+    actions = [(kinds[kind.lower()], int(wait)) for kind, wait in zip(parts[::2], parts[1::2], strict=False)]
+    data = failure_actions.pack(int(values.get("reset", "0")), actions)
+    process.vm.registry.set(f"{ROOT}\\{service.name}", "FailureActions", REG_BINARY, data)
+    process.line("[SC] ChangeServiceConfig2 SUCCESS")
+    return 0
+
+
+def _qfailure(process: Process, name: str) -> int:
+    service = process.vm.services.find(name)
+    if service is None:
+        return failure(process, "OpenService", 1060)
+    reset, actions = failure_actions.unpack(process.vm.services.config(name, "FailureActions"))
+    process.line("[SC] QueryServiceConfig2 SUCCESS\r\n")
+    process.line(f"SERVICE_NAME: {service.name}")
+    process.line(f"        RESET_PERIOD (in seconds)    : {reset}")
+    process.line("        REBOOT_MESSAGE               : ")
+    process.line("        COMMAND_LINE                 : ")
+    title = "        FAILURE_ACTIONS              : "
+    for kind, delay in actions:
+        process.line(f"{title}{failure_actions.NAMES.get(kind, '')} -- Delay = {delay} milliseconds.")
+        title = " " * len(title)
+    return 0
+
+
+def _create(process: Process, name: str, args: list[str]) -> int:
+    if process.vm.services.find(name) is not None:
+        return failure(process, "CreateService", 1073)
+    words = [part for arg in args for part in re.split(r"(?<==)", arg, maxsplit=1) if part]
+    values = {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=False)}
+    if "binpath=" not in values or values.get("start=", "demand").lower() not in _STARTS:
+        return _usage(process)
+    path, registry = f"{ROOT}\\{name}", process.vm.registry
+    for value, number in (("Type", 0x10), ("Start", _STARTS[values.get("start=", "demand").lower()])):
+        registry.set(path, value, REG_DWORD, number)
+    registry.set(path, "ErrorControl", REG_DWORD, 1)
+    registry.set(path, "ImagePath", REG_EXPAND_SZ, values["binpath="])
+    registry.set(path, "ObjectName", REG_SZ, values.get("obj=", "LocalSystem"))
+    registry.set(path, "DisplayName", REG_SZ, values.get("displayname=", name))
+    process.line("[SC] CreateService SUCCESS")
+    return 0
+
+
+def _delete(process: Process, name: str) -> int:
+    service = process.vm.services.find(name)
+    if service is None:
+        return failure(process, "OpenService", 1060)
+    process.vm.registry.delete_key(f"{ROOT}\\{service.name}")
+    process.line("[SC] DeleteService SUCCESS")
+    return 0
+
+
+# Only the system may change or stop the group policy client (rdp-repair.md 2.6).
+GUARDED = frozenset({"gpsvc"})
 SDDL = "D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)(A;;CCLCSWLOCRRC;;;SU)"
 
 
@@ -203,6 +270,10 @@ def _usage(process: Process) -> int:
     return 1639
 
 
+_VERBS = frozenset(("qc", "start", "stop", "config", "enumdepend", "sdshow", "failure", "qfailure", "create", "delete"))
+_WRITES = frozenset({"start", "stop", "config", "failure", "delete"})
+
+
 def sc(process: Process) -> int:
     """Run ``sc``."""
     args = list(process.args)
@@ -211,8 +282,14 @@ def sc(process: Process) -> int:
     verb, rest = (args[0].lower(), args[1:]) if args else ("", [])
     if verb in {"query", "queryex"}:
         return _query(process, rest, extended=verb == "queryex")
-    if not rest or verb not in {"qc", "start", "stop", "config", "enumdepend", "sdshow"}:
+    if not rest or verb not in _VERBS:
         return _usage(process)
+    if rest[0].lower() in GUARDED and verb in _WRITES and not process.token.is_system:
+        return failure(process, "StartService: OpenService" if verb == "start" else "OpenService", 5)
+    if verb in {"failure", "create"}:
+        return {"failure": _failure, "create": _create}[verb](process, rest[0], rest[1:])
+    if verb in {"qfailure", "delete"}:
+        return {"qfailure": _qfailure, "delete": _delete}[verb](process, rest[0])
     if verb == "sdshow":
         if process.vm.services.find(rest[0]) is None:
             return failure(process, "OpenService", 1060)

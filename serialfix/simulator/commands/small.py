@@ -1,4 +1,4 @@
-"""``timeout``, ``where`` and ``choice``. Common knowledge."""
+"""``timeout``, ``where``, ``choice`` and ``chcp``. Common knowledge."""
 
 from serialfix.simulator.file_sets import matching
 from serialfix.simulator.programs import Process, ReadKey, Sleep, Steps
@@ -60,3 +60,11 @@ def choice(process: Process) -> Steps:
             process.line(key)
             return keys.index(key) + 1
         process.out("\a")
+
+
+def chcp(process: Process) -> int:
+    """Run ``chcp``: tell the console's code page. Files are written in it; this VM has no other, so none can be set."""
+    if process.args and process.args[0] != "437":
+        return process.fail("Invalid code page")
+    process.line("Active code page: 437")
+    return 0

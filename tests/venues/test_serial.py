@@ -1,0 +1,383 @@
+"""The live line, with transports that break at will; and the console as a venue, on a line that comes and goes."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from serialfix import events
+from serialfix.console.channels import Login
+from serialfix.console.dialogue import Send
+from serialfix.engine import Request
+from serialfix.errors import Bug, ConnectionLost, VmError
+from serialfix.simulator.faults import build
+from serialfix.simulator.knobs import PRESETS
+from serialfix.simulator.line import Line
+from serialfix.steps import Command, Output, OutsideLook, Unknown
+from serialfix.venues.serial import CONNECTS, FLOOD, LiveLine, SerialVenue, Transport
+from tests.virtual import VirtualLine
+
+LOST = ConnectionLost(1011, "boom")
+
+
+@dataclass
+class Stand:
+    """A transport: gives ``coming`` one by one, then breaks or hangs. ``breaks_sending``: the send that fails."""
+
+    coming: list[bytes] = field(default_factory=list)
+    then_lost: bool = True
+    breaks_sending: int = 0
+    sent: list[bytes] = field(default_factory=list)
+    given: int = 0
+    closed: bool = False
+
+    async def receive(self) -> bytes:
+        await asyncio.sleep(0)
+        if self.coming:
+            self.given += 1
+            return self.coming.pop(0)
+        if self.then_lost:
+            raise LOST
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    async def send(self, data: bytes) -> None:
+        self.sent.append(data)
+        if len(self.sent) == self.breaks_sending:
+            raise LOST
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Log:
+    """What a line writes into the record, in order."""
+
+    lines: list[tuple[str, object]] = field(default_factory=list)
+
+    def output(self, data: bytes, at: float) -> None:
+        self.lines.append(("o", data))
+
+    def keys(self, data: bytes, at: float, *, hidden: bool) -> None:
+        self.lines.append(("hidden" if hidden else "i", data))
+
+    def timer(self, what: str, at: float) -> None:
+        self.lines.append(("t", what))
+
+    def event(self, event: events.Event, at: float) -> None:
+        self.lines.append(("e", event))
+
+
+def live(*stands: Stand, clock: Callable[[], float] | None = None) -> tuple[LiveLine, Log]:
+    left = list(stands)
+
+    async def connect() -> Transport:
+        return left.pop(0)
+
+    log = Log()
+    return LiveLine(connect, clock or asyncio.get_running_loop().time, log), log
+
+
+CONNECTED = ("e", events.Connected())
+GONE = ("e", events.Disconnected(1011, "boom", ours=False))
+CLOSED = ("e", events.Disconnected(1000, "", ours=True))
+
+
+# --- the live line ---------------------------------------------------------------------------------------------
+
+
+async def test_output_comes_in_order_and_a_loss_only_behind_it() -> None:
+    line, log = live(Stand([b"a", b"b"]))
+    await line.open()
+    assert [(await line.wait(None))[1] for _ in range(2)] == [b"a", b"b"]
+    for _ in range(2):
+        with pytest.raises(ConnectionLost) as caught:
+            await line.wait(None)
+        assert caught.value.code == 1011
+    assert log.lines == [CONNECTED, ("o", b"a"), ("o", b"b"), GONE]
+    await line.close()
+
+
+async def test_a_deadline_is_a_timer_and_the_time_is_never_before_it() -> None:
+    ticks = itertools.count(0, 0.004)
+    line, log = live(Stand(then_lost=False), clock=lambda: next(ticks))
+    await line.open()
+    begun = line.begin()
+    now, data = await line.wait(begun + 0.05)
+    assert data is None
+    assert now >= begun + 0.05
+    assert log.lines == [CONNECTED, ("t", "start"), ("t", "wake")]
+    await line.close()
+
+
+async def test_keys_are_recorded_before_they_are_sent_and_secrets_as_such() -> None:
+    stand = Stand(then_lost=False)
+    line, log = live(stand)
+    await line.open()
+    await line.send(Send(b"dir"))
+    await line.send(Send(b"hunter2", secret="password"))
+    assert stand.sent == [b"dir", b"hunter2"]
+    assert log.lines[1:] == [("i", b"dir"), ("hidden", b"hunter2")]
+    await line.close()
+
+
+async def test_a_loss_while_sending() -> None:
+    line, log = live(Stand(then_lost=False, breaks_sending=2))
+    await line.open()
+    await line.send(Send(b"a"))
+    for _ in range(2):
+        with pytest.raises(ConnectionLost):
+            await line.send(Send(b"b"))
+    with pytest.raises(ConnectionLost):
+        await line.wait(None)
+    assert log.lines == [CONNECTED, ("i", b"a"), ("i", b"b"), GONE]
+    await line.close()
+    assert log.lines[-1] == GONE  # it was not we who closed it
+
+
+async def test_before_it_is_opened_there_is_no_line() -> None:
+    line, _ = live()
+    with pytest.raises(ConnectionLost, match="not connected"):
+        await line.send(Send(b"a"))
+    with pytest.raises(ConnectionLost, match="not connected"):
+        await line.wait(None)
+    await line.close()
+
+
+async def test_it_can_be_opened_again_after_a_loss() -> None:
+    first, second = Stand([b"old"]), Stand([b"new"], then_lost=False)
+    line, log = live(first, second)
+    await line.open()
+    await asyncio.sleep(0.01)
+    await line.open()
+    assert first.closed
+    assert (await line.wait(None))[1] == b"new"
+    await line.send(Send(b"x"))
+    await line.close()
+    # What came and nobody read stands in the record, before the new connection.
+    assert log.lines == [CONNECTED, ("o", b"old"), CONNECTED, ("o", b"new"), ("i", b"x"), CLOSED]
+
+
+async def test_closing_drains_what_nobody_read() -> None:
+    stand = Stand([b"a", b"b", b"c"], then_lost=False)
+    line, log = live(stand)
+    await line.open()
+    await asyncio.sleep(0.01)
+    await line.close()
+    assert stand.closed
+    assert log.lines == [CONNECTED, ("o", b"a"), ("o", b"b"), ("o", b"c"), CLOSED]
+    await line.close()
+    assert log.lines[-1] == CLOSED
+    assert len(log.lines) == 5
+
+
+async def test_a_flood_makes_the_vm_wait_and_is_read_whole() -> None:
+    piece = b"x" * (FLOOD // 8)
+    stand = Stand([piece] * 40, then_lost=False)
+    line, _ = live(stand)
+    await line.open()
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert 8 <= stand.given <= 10
+    read = 0
+    for _ in range(40):
+        _, data = await asyncio.wait_for(line.wait(None), 5)
+        read += len(data or b"")
+    assert read == 40 * len(piece)
+    await line.close()
+
+
+async def test_a_reader_that_waits_is_woken_by_the_loss() -> None:
+    stand = Stand(then_lost=True)
+    line, _ = live(stand)
+    await line.open()
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(line.wait(None), 5)
+    await line.close()
+
+
+async def test_a_line_that_cannot_be_opened() -> None:
+    async def connect() -> Transport:
+        raise VmError("no way in")
+
+    log = Log()
+    line = LiveLine(connect, asyncio.get_running_loop().time, log)
+    with pytest.raises(VmError, match="no way in"):
+        await line.open()
+    assert log.lines == []
+    await line.close()
+
+
+# --- the console as a venue ------------------------------------------------------------------------------------
+
+READ = Command("cmd", "sc query TermService")
+WRITE = Command("cmd", r"reg add HKLM\SOFTWARE\Toy /v a /t REG_DWORD /d 1 /f", "write")
+
+
+class Breaking(VirtualLine):
+    """Loses the connection when ``breaks`` says so of what is sent, or at every opening from ``dead`` on."""
+
+    def __init__(self, line: Line, breaks: Callable[[bytes, "Breaking"], bool], dead: int = 99) -> None:
+        super().__init__(line)
+        self.breaks = breaks
+        self.dead = dead
+        self.opened = 0
+        self.typed = b""
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.opened >= self.dead:
+            raise ConnectionLost(1006, "not there")
+        await super().open()
+
+    async def send(self, send: Send) -> None:
+        self.typed += send.data
+        await super().send(send)
+        if self.breaks(send.data, self):
+            raise ConnectionLost(1011, "boom")
+
+
+@dataclass
+class Console:
+    """A venue on a breaking line, in virtual time."""
+
+    breaks: Callable[[bytes, Breaking], bool] = lambda data, line: False
+    dead: int = 99
+    password: str = ""
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.vm = build(["healthy"], "2022", 7)
+        self.line = Breaking(Line(self.vm, PRESETS["calm"], 7, 0.0), self.breaks, self.dead)
+        login = Login(self.vm.user, "", self.password or self.vm.password)
+        self.venue = SerialVenue(self.line, login, "nonce", self.said.append)
+
+    async def ask(self, *commands: Command) -> Sequence[Output | Unknown]:
+        return await self.venue.ask([Request(command, 4096, 30.0) for command in commands])
+
+    def lines(self, part: str) -> list[str]:
+        """What a shell was given, as the VM saw it."""
+        return [str(e["text"]) for e in self.vm.journal if e["kind"] == "line" and part in str(e["text"]).lower()]
+
+    def channels(self) -> tuple[int, int]:
+        kinds = [entry["kind"] for entry in self.vm.journal]
+        return kinds.count("channel created"), kinds.count("channel closed")
+
+
+def once(fits: Callable[[bytes, Breaking], bool]) -> Callable[[bytes, Breaking], bool]:
+    """Break the first time it fits."""
+    broken: list[bytes] = []
+
+    def breaks(data: bytes, line: Breaking) -> bool:
+        if broken or not fits(data, line):
+            return False
+        broken.append(data)
+        return True
+
+    return breaks
+
+
+def entering(command: str) -> Callable[[bytes, Breaking], bool]:
+    return once(lambda data, line: data == b"\r" and command in line.typed.decode().lower())
+
+
+def typing(command: str) -> Callable[[bytes, Breaking], bool]:
+    return once(lambda data, line: command in line.typed.decode().lower())
+
+
+async def test_questions_are_asked_in_one_channel_which_is_closed() -> None:
+    it = Console()
+    answers = await it.ask(READ, READ)
+    assert all(isinstance(answer, Output) and "RUNNING" in answer.text for answer in answers)
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+    assert it.line.opened == 1
+
+
+@pytest.mark.parametrize("when", [typing("sc query"), entering("sc query")])
+async def test_a_read_that_was_lost_is_asked_again(when: Callable[[bytes, Breaking], bool]) -> None:
+    it = Console(when)
+    (answer,) = await it.ask(READ)
+    assert isinstance(answer, Output)
+    assert "RUNNING" in answer.text
+    assert it.line.opened == 2
+    assert any("Finding the way back" in text for text in it.said)
+    await it.venue.leave()
+    assert it.channels() == (1, 1)  # the channel outlived the connection, and was used again
+
+
+async def test_a_write_lost_before_enter_is_typed_again() -> None:
+    it = Console(typing("reg add"))
+    (answer,) = await it.ask(WRITE)
+    assert isinstance(answer, Output)
+    assert len(it.lines("reg add")) == 1
+
+
+async def test_a_write_lost_after_enter_is_unknown_and_never_sent_again() -> None:
+    it = Console(entering("reg add"))
+    (answer,) = await it.ask(WRITE)
+    assert isinstance(answer, Unknown)
+    assert "lost after the command was entered" in answer.reason
+    (again,) = await it.ask(READ)
+    assert isinstance(again, Output)
+    assert len(it.lines("reg add")) == 1
+    assert it.line.opened == 2
+
+
+async def test_a_line_that_goes_on_breaking_is_given_up() -> None:
+    it = Console(lambda data, line: data == b"\r" and b"sc " in line.typed.lower().rpartition(b"\r")[2] + b"sc ")
+    with pytest.raises(ConnectionLost):
+        await it.ask(READ)
+    assert it.line.opened == CONNECTS
+
+
+async def test_a_line_that_cannot_be_opened_again_is_lost() -> None:
+    it = Console(entering("sc query"), dead=2)
+    with pytest.raises(ConnectionLost, match="not there"):
+        await it.ask(READ)
+    with contextlib.suppress(VmError):  # what was left on the VM can't be removed
+        await it.venue.leave()
+    assert it.line.opened == 1 + CONNECTS - 1
+
+
+async def test_a_refused_login_is_tried_once() -> None:
+    it = Console(password="not the password")
+    with pytest.raises(VmError, match="refused the user name or the password") as caught:
+        await it.ask(READ)
+    assert "once only" in caught.value.advice
+    logins = [entry for entry in it.vm.journal if entry["kind"] == "login"]
+    assert [entry["allowed"] for entry in logins] == [False]
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+
+
+async def test_leaving_a_dead_line_says_what_stays_open() -> None:
+    it = Console(once(lambda data, line: b"exit" in line.typed))
+    await it.ask(READ)
+    with pytest.raises(VmError, match="Left on the VM") as caught:
+        await it.venue.leave()
+    assert "ch -cn Cmd0001" in caught.value.advice
+
+
+async def test_abandoned_in_the_middle_it_leaves_by_way_of_sac() -> None:
+    it = Console()
+    await it.ask(READ)
+    it.line.line.send(b"half a line", it.line.now)
+    it.venue.abandon()
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+
+
+async def test_leaving_what_was_never_reached() -> None:
+    it = Console()
+    await it.venue.leave()
+    assert it.line.opened == 0
+
+
+async def test_what_is_no_command_is_a_bug() -> None:
+    with pytest.raises(Bug):
+        await Console().venue.ask([Request(OutsideLook(), 1, 1.0)])

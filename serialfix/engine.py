@@ -333,6 +333,11 @@ class Engine:
             if isinstance(now, Unknown) or not change.check(now) or change.check(before):
                 continue
             for command in change.undo(before):
+                why = "it undoes a change of this session"
+                self._recorder.emit(
+                    events.ChangeStarted(f"put back:{change.name}", change.show(now), command.text, (), why)
+                )
+                self._recorder.flush()
                 self._kept.clear()
                 await self._venues["console"].ask([Request(command, 16 * 1024, 60.0)])
                 now = await self._settled(change, _not(change.check))

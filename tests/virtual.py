@@ -137,10 +137,15 @@ class PortVenue:
         }
         if port.behaviour == "closed":
             return document | {"reach": "refused"}
+        if port.behaviour in ("http", "foreign"):
+            return document | {"x224": {"result": "not_rdp", "first_bytes": b"HTTP/1.1".hex()}}
+        if port.behaviour == "silent":
+            return document | {"x224": {"result": "no_reply"}}
         if not port.tls and port.no_tls != "reset":
             return document | {"x224": {"result": "failure", "code": int(port.no_tls[-1]), "flags": 0}}
+        usable = bool(port.certificate_pem and port.key_pem)
         tls = {
-            version: {"result": "tls_ok" if version in port.tls else "tls_reset"}
+            version: {"result": "tls_ok" if usable and version in port.tls else "tls_reset"}
             for version in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
         }
         return document | {"x224": {"result": "selected", "selected": 8, "flags": 31}, "tls": tls}

@@ -45,8 +45,9 @@ def test_what_is_typed_never_holds_what_is_printed(command: str) -> None:
     framed = frame(command, begin=BEGIN, end=END)
     assert (framed.begin, framed.end) == (BEGIN, END)
     assert command in framed.line
-    assert BEGIN not in framed.line.replace(command, "")
-    assert END not in framed.line.replace(command, "")
+    if BEGIN not in command and END not in command:
+        assert BEGIN not in framed.line
+        assert END not in framed.line
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ def run(text: str, *after: str, call: str = 't a "b c"') -> str:
 
 def test_arguments_labels_and_loops() -> None:
     text = run(
-        "@echo off\nset n=0\n:again\nset /a n+=1 >nul\nif %n% lss 3 goto again\necho %n% %1 %~2 %~nx0 %* %% %nothing%.\n"
+        "@echo off\nset n=0\n:again\nset /a n+=1 >nul\nif %n% lss 3 goto again\n"
+        "echo %n% %1 %~2 %~nx0 %* %% %nothing%.\n"
         "for %%i in (x y) do echo [%%i]\ncall :sub z\necho back %errorlevel%\ngoto :eof\n:sub\necho in %1\nexit /b 7\n"
     )
     assert text.startswith('3 a b c t.cmd a "b c" % .\n[x]\n[y]\nin z\nback 7\n\nC:\\Windows\\Temp>')

@@ -16,7 +16,7 @@ async def test_state_and_journal() -> None:
             assert (await response.json()) == {"journal": vm.journal}
 
 
-@pytest.mark.parametrize("path", ["state", "journal"])
+@pytest.mark.parametrize("path", ["state", "journal", "ports"])
 async def test_they_want_the_token(path: str) -> None:
     async with simulated() as it:
         url = f"{it.running.announcement.arm}/simulator/{path}"

@@ -3,6 +3,7 @@
 from serialfix.simulator.commands import (
     certutil,
     filters,
+    gpupdate,
     icacls,
     identity,
     net,
@@ -30,6 +31,7 @@ PROGRAMS: dict[str, Program] = {
     "choice": small.choice,
     "find": filters.find,
     "findstr": filters.findstr,
+    "gpupdate": gpupdate.gpupdate,
     "icacls": icacls.icacls,
     "hostname": identity.hostname,
     "ipconfig": network.ipconfig,

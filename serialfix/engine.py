@@ -135,6 +135,7 @@ class Engine:
         self._flags = flags
         self._sleep = sleep
         self._kept: dict[Query, Output | Unknown] = {}
+        self._told: set[Query] = set()
         self._ahead: tuple[Probe[Any], ...] = ()
         self._check = ""
         self.changes: list[ChangeRecord] = []
@@ -240,8 +241,7 @@ class Engine:
     async def _look(self, probe: Probe[Any], *, fresh: bool = False) -> Any:
         if fresh:
             self._kept.pop(probe.query, None)
-        asked = probe.query not in self._kept
-        if asked:
+        if probe.query not in self._kept:
             where = _where(probe.query)
             wanted = {probe.query: probe}
             # The questions that the chosen checks begin with go along, as far as they go to the same place.
@@ -251,7 +251,8 @@ class Engine:
             self._ahead = tuple(other for other in self._ahead if _where(other.query) != where)
             await self._ask(where, tuple(wanted.values()))
         value = self._parse(probe, self._kept[probe.query])
-        if asked and not isinstance(value, Unknown) and (learnt := probe.say(value)):
+        if probe.query not in self._told and not isinstance(value, Unknown) and (learnt := probe.say(value)):
+            self._told.add(probe.query)
             self._recorder.emit(events.Learnt(probe.name, learnt))
         return value
 
@@ -263,6 +264,7 @@ class Engine:
         answers = await self._venues[where].ask([Request(probe.query, probe.most, probe.timeout) for probe in probes])
         for probe, answer in zip(probes, answers, strict=True):
             self._kept[probe.query] = answer
+            self._told.discard(probe.query)
             if isinstance(answer, Output):
                 self._recorder.emit(
                     events.Answered(probe.name, answer.text, answer.exit_code, answer.proof, answer.partial)

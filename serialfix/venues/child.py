@@ -73,7 +73,8 @@ async def _announced(process: asyncio.subprocess.Process, listening: "asyncio.Ta
             await asyncio.wait_for(listening, 2.0)
             if code == 2:
                 raise UsageError(
-                    "\n".join(said).removeprefix("Error: ") or "The simulator did not accept that."
+                    "\n".join(said).removeprefix("Error: ") or "The simulator did not accept that.",
+                    advice="serialfix list faults shows what can be simulated.",
                 ) from None
         raise VmError(
             "The simulator did not start.",

@@ -124,7 +124,7 @@ def _free(port: int, service: Service, holders: list[Process], finding: Finding)
             return (yield from _later(port, finding))
         # A process may hold several services; this was not the one that listens.
         again = [
-            changes.start_service(other, why="It did not hold the port.", risk="low") for other in (name, *running)
+            changes.start_service(other, why="It did not hold the port.", risk="medium") for other in (name, *running)
         ]
         yield from do(f"Start {name} again", finding, *again)
     return _finding("fault", f"Port {port} is still not Remote Desktop's", *finding.evidence, advice=finding.advice)
@@ -161,6 +161,15 @@ def _later(port: int, finding: Finding) -> Generator[Step, Any, Finding]:
         f"Port {port} was taken away again within a minute",
         *finding.evidence,
         advice="Something starts that service again. Move it, or Remote Desktop, to another port.",
+    )
+
+
+def changes_for(name: str) -> tuple[changes.AnyChange, ...]:
+    """The changes that can be proposed for a service that holds the port."""
+    return (
+        changes.stop_service(name, why="Its process holds the port.", risk="medium"),
+        changes.start_on_demand(name, why="It starts by itself at boot, and would take the port again."),
+        changes.start_service(name, why="It did not hold the port.", risk="medium"),
     )
 
 

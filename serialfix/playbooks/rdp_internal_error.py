@@ -188,5 +188,11 @@ PLAYBOOK = Playbook(
     verify=verify,
 )
 
-CHANGES = repair_tls(Service("TermService", "running", None), (Service("UmRdpService", "running", None),))
-"""Every change this playbook can propose, as it would for a usual VM; for lists and for change boards."""
+CHANGES = (
+    *repair_tls(Service("TermService", "running", None), (Service("UmRdpService", "running", None),)),
+    *port.changes_for("SERVICE"),
+)
+"""Every change this playbook can propose, as it would for a usual VM; for lists and for change boards.
+
+SERVICE stands for whatever holds the port, with the services that need it.
+"""

@@ -112,7 +112,7 @@ def start_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
 def start_on_demand(name: str, *, why: str) -> Change[Value | None]:
     """Let a service that starts by itself start only when something asks for it."""
     return Change(
-        name=f"on demand:{name}",
+        name=f"on-demand:{name}",
         title=f"Start {name} on demand only",
         why=why,
         risk="medium",

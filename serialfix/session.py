@@ -388,6 +388,10 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
         port = settings.rdp_port if simulated is None else simulated.rdp_port
 
         async def connect() -> Transport:
+            if simulated is None:
+                record.progress(
+                    "Azure allows one connection to a serial console: anyone else on it is disconnected now."
+                )
             return await open_serial(azure, vm, progress=record.progress)
 
         async def truth() -> str:

@@ -45,6 +45,10 @@ def judge_outside(seen: RdpLook | Unknown, *more: str) -> Finding:
             "Run serialfix from a machine that has a route to the VM, or say with --rdp-host where its port is.",
             ARTICLE,
         )
+    if seen.healthy and seen.certificate_valid is False:
+        # Clients come in after a warning, so this is no fault of the handshake (rdp-repair.md 0a.6).
+        title = "Remote Desktop answers, but its certificate is out of date by this machine's clock"
+        return Finding(SYMPTOM, "ok", title, evidence, docs=ARTICLE)
     if seen.healthy:
         return Finding(SYMPTOM, "ok", "Remote Desktop answers and agrees on encryption", evidence, docs=ARTICLE)
     return Finding(SYMPTOM, "fault", "Remote Desktop can't be used from outside", evidence, docs=ARTICLE)

@@ -36,7 +36,7 @@ PROVEN = {
 UNPROVEN = "serialfix has never made this change on a real VM"
 
 OUTCOMES = {
-    "healthy": "Healthy: nothing is wrong with Remote Desktop on this VM, and nothing was changed.",
+    "healthy": "Healthy: no fault was found, and nothing was changed.",
     "fixed": "Fixed: Remote Desktop works again.",
     "faults_left": "Faults are left: something is still wrong, or could not be found out.",
     "unexplained": "Unexplained: no fault was found, and Remote Desktop still fails.",

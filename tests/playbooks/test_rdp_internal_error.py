@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -22,7 +22,7 @@ from serialfix.playbooks.rdp_internal_error import (
     verify,
 )
 from serialfix.steps import Change, Command, Do, Done, Finding, Look, Step, Unknown, Verified, Wait
-from serialfix.windows.rdp_look import RdpLook, RdpVerdict
+from serialfix.windows.rdp_look import Certificate, RdpLook, RdpVerdict
 from serialfix.windows.services import Service, State
 from serialfix.windows.tls import VERSIONS, Protocol, server_state
 
@@ -302,6 +302,16 @@ def test_every_change_explains_itself(change: Change[Any]) -> None:
     assert change.flag is None
     assert isinstance(change.before.query, Command)
     assert change.before.query.effect == "read"
+
+
+def test_an_expired_certificate_is_said_but_is_no_fault_of_the_handshake() -> None:
+    now = seen().at
+    for begins, ends, said in ((-90, 90, False), (-180, -1, True), (1, 180, True)):
+        days = [now + timedelta(days=day) for day in (begins, ends)]
+        shown = replace(seen(), certificate=Certificate("AB" * 20, "CN=vm", "CN=vm", days[0], days[1], True))
+        finding = judge_outside(shown)
+        assert finding.status == "ok"
+        assert ("out of date" in finding.title) is said
 
 
 # --- verification ------------------------------------------------------------------------------------------------

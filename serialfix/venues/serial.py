@@ -306,17 +306,17 @@ class SerialVenue:
                 )
             except NoAnswer as problem:
                 return Unknown(str(problem))
-            except Untypable as problem:
-                return Unknown(f"the line is too bad to type on: {problem}")
-            except (ShellLost, ConnectionLost) as problem:
+            except (ShellLost, ConnectionLost, Untypable) as problem:
                 self._prompt, self._folder = "", None
                 self._connected = self._connected and not isinstance(problem, ConnectionLost)
                 if self._entered and command.effect == "write":
                     # Never made again: whether it was made is seen by looking, not by repeating.
                     return Unknown(f"the console was lost after the command was entered ({problem})")
+                if attempt == CONNECTS and isinstance(problem, Untypable):
+                    return Unknown(f"the line is too bad to type on: {problem}")
                 if attempt == CONNECTS:
                     raise _as_error(problem) from None
-                self._progress(f"{problem} Finding the way back.")
+                self._progress(f"{str(problem).rstrip('.')}. Finding the way back.")
         raise Bug("unreachable")
 
     async def _write(self, command: Command, request: _Request) -> Output:

@@ -4,8 +4,8 @@ The command's output goes into a file in a folder of ours on the VM; in the same
 of its lines, and the lines, each as ``NUMBER:text$``. The number shows a line that was lost, the ``$`` keeps the
 blanks at its end, and the checksum proves the characters. On a console that shows samples of a screen (2016, 2019)
 lines are lost when they scroll by; they are asked for again, a screenful at a time. What the screen can't show as it
-is (tabs, control characters, characters of another page) does not hash alike; it comes as base64, made by ``certutil
--encode``.
+is (tabs, control characters, characters of another page, a line longer than the screen) comes as base64, made by
+``certutil -encode``.
 
 What is used often is defined once, as variables of our own shell, so that little is typed for each question. cmd
 expands them before it looks for ``&``, ``>`` and ``|``, so they may hold those:
@@ -50,6 +50,10 @@ ENCODE = 'certutil -f -encode o e>nul&find /c /v "" <e'
 
 class RowsLost(NoAnswer):
     """The answer is too long for this console to be read at once."""
+
+
+class LineTooLong(NoAnswer):
+    """A single line of the answer does not fit the screen."""
 
 
 @dataclass(slots=True)
@@ -165,11 +169,17 @@ def read(
         whole = Whole()
         yield from reader.show(whole, None, "%_h%", most=most)
     for _ in range(ROUNDS):
-        yield from reader.fill(whole, "o", most)
-        if whole.missing():
+        too_long = False
+        try:
+            yield from reader.fill(whole, "o", most)
+        except LineTooLong:
+            if not whole.sha256:
+                raise
+            too_long = True  # as base64 its lines are short
+        if whole.missing() and not too_long:
             return _output(whole.text().encode(), "utf-8", most, "screen")
         for encoding in (folder.page, "utf-8"):
-            if (content := _encoded(whole.text(), encoding)) and _sha256(content) == whole.sha256:
+            if not too_long and (content := _encoded(whole.text(), encoding)) and _sha256(content) == whole.sha256:
                 return _output(content, encoding, most, "checksum")
         if not whole.sha256:
             return _output(whole.text().encode(), "utf-8", most, "screen")  # certutil is blocked on this VM
@@ -222,7 +232,7 @@ class _Reader:
             if lost:
                 self.folder.lossy = True
                 if size == 1:
-                    raise NoAnswer("a line of the answer is longer than the screen")
+                    raise LineTooLong("a line of the answer is longer than the screen")
                 size = max(1, size // 2)
 
 

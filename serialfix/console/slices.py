@@ -133,14 +133,18 @@ def prepare(keyboard: Keyboard, markers: Markers, prompt: str, folder: Folder) -
 def remove(keyboard: Keyboard, markers: Markers, prompt: str, folder: Folder) -> Conversation[bool]:
     """Remove the folder; whether it is gone. Raises ShellLost, Untypable."""
     yield from _plain(keyboard, prompt, "cd \\")
-    framed, row = yield from type_command(
-        keyboard, markers, prompt, f"rd /s /q {folder.path}&dir /b {folder.path}", exact=True
-    )
-    try:
-        listed = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
-    except NoAnswer:
-        return False
-    return listed.exit_code != 0
+    for _ in range(2):
+        framed, row = yield from type_command(
+            keyboard, markers, prompt, f"rd /s /q {folder.path}&dir /b {folder.path}", exact=True
+        )
+        try:
+            listed = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
+        except NoAnswer:
+            # At the bottom of a sampled screen even a short answer may scroll by; removing twice does no harm.
+            yield from _plain(keyboard, prompt, "cls")
+        else:
+            return listed.exit_code != 0
+    return False
 
 
 def read(

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEMO_FAULTS = ("tls-disabled", "port-hijack")
+DEMO_FAULTS = (
+    "tls-disabled",
+    "cert-expired",
+    "cert-missing-key",
+    "key-permissions",
+    "port-hijack",
+    "port-hijack-stubborn",
+)
 """What the demo picks from when no fault is named: those that an unattended run can repair."""
 
 EXIT_CODES = """\b

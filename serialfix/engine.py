@@ -21,6 +21,7 @@ from serialfix.steps import (
     Done,
     Finding,
     Look,
+    NewName,
     Note,
     NoUndo,
     Outcome,
@@ -104,7 +105,10 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """One change of the session. ``checked``: whether it held when it was looked at; None: not looked at."""
+    """One change of the session. ``checked``: whether it held when it was looked at; None: not looked at.
+
+    ``temporary``: it only helped a check, and repairs nothing.
+    """
 
     check: str
     name: str
@@ -113,6 +117,12 @@ class ChangeRecord:
     approved: bool
     done: bool
     checked: bool | None
+    temporary: bool = False
+
+    @property
+    def repairs(self) -> bool:
+        """Whether it was made, and stays."""
+        return self.done and not self.temporary
 
 
 class Engine:
@@ -138,6 +148,7 @@ class Engine:
         self._told: set[Query] = set()
         self._ahead: tuple[Probe[Any], ...] = ()
         self._check = ""
+        self._temporary: list[tuple[Change[Any], Any]] = []
         self.changes: list[ChangeRecord] = []
         self.findings: dict[str, Finding] = {}
         self.stopping = False
@@ -158,29 +169,30 @@ class Engine:
                 self._found(_unknown(check, error.what, error.advice))
         verified: Verified = "no"
         if lost is None:
-            symptom: Finding | None = None
+            symptoms: tuple[Finding, ...]
             try:
-                symptom, verified = await self._verify(playbook)
+                symptoms, verified = await self._verify(playbook)
             except SerialfixError as error:
                 lost = error
-                symptom = Finding(playbook.symptom, "unknown", "It could not be verified", (error.what,), error.advice)
-            if not only or symptom.check in only:
-                self._found(symptom)
-        verdict = judge(tuple(self.findings.values()), playbook.symptom, verified, reached=lost is None)
+                symptoms = (_unverified(playbook, error.what, error.advice),)
+            for symptom in symptoms:
+                if not only or symptom.check in only:
+                    self._found(symptom)
+        verdict = judge(tuple(self.findings.values()), playbook.symptoms, verified, reached=lost is None)
         self._recorder.emit(events.Ended(verdict.outcome, verdict.verified, verdict.sign_in, verdict.findings))
         return Played(verdict, tuple(self.changes))
 
-    async def _verify(self, playbook: Playbook) -> tuple[Finding, Verified]:
-        self._check = playbook.symptom
-        made = any(change.done for change in self.changes)
+    async def _verify(self, playbook: Playbook) -> tuple[tuple[Finding, ...], Verified]:
+        self._check = playbook.symptoms[0]
+        made = any(change.repairs for change in self.changes)
         try:
-            finding, verified = await self._run(playbook.verify(made))
+            findings, verified = await self._run(playbook.verify(made))
         except (SerialfixError, Interrupted, Bug):
             raise
         except Exception as error:
             reason = f"the verification itself failed, which is a bug of serialfix: {error!r}"
-            return Finding(playbook.symptom, "unknown", "It could not be verified", (reason,)), "no"
-        return finding, verified
+            return (_unverified(playbook, reason),), "no"
+        return findings, verified
 
     async def _run_check(self, check: Check) -> Finding:
         self._recorder.emit(events.CheckStarted(check.name, check.title))
@@ -190,14 +202,16 @@ class Engine:
         except (SerialfixError, Interrupted, Bug):
             raise
         except Exception as error:  # a check that crashes is a finding, not the end of the run
-            return _unknown(check, f"the check itself failed, which is a bug of serialfix: {error!r}")
+            finding = _unknown(check, f"the check itself failed, which is a bug of serialfix: {error!r}")
+        finally:
+            await self._end_temporary()
         return finding
 
     def _found(self, finding: Finding) -> None:
         """Keep a finding. ``fixed`` is derived: ok now, and this session made a change for it, or saw it broken."""
         before = self.findings.get(finding.check)
-        for_it = any(change.done and change.check == finding.check for change in self.changes)
-        seen_broken = before is not None and before.status == "fault" and any(change.done for change in self.changes)
+        for_it = any(change.repairs and change.check == finding.check for change in self.changes)
+        seen_broken = before is not None and before.status == "fault" and any(each.repairs for each in self.changes)
         if finding.status == "ok" and (for_it or seen_broken):
             finding = replace(finding, status="fixed")
         if finding != before:
@@ -318,6 +332,9 @@ class Engine:
         made: list[tuple[Change[Any], Any]] = []
         for number, change in enumerate(changes):
             before = await self._look(change.before)
+            if change.temporary and not isinstance(before, Unknown):
+                # Kept before it is made: what was made half, or lost on the way, is removed as well.
+                self._temporary.append((change, before))
             done, why = await self._make_one(change, before)
             if not done:
                 self.changes += [_record(self._check, other, approved=True) for other in changes[number + 1 :]]
@@ -327,24 +344,52 @@ class Engine:
         return Done("made")
 
     async def _put_back(self, made: Sequence[tuple[Change[Any], Any]]) -> None:
-        """Undo what only made room for changes that were not made in the end, last first, if it still stands."""
+        """Undo what only made room for changes that were not made in the end, last first."""
         for change, before in reversed(made):
-            if not change.put_back or isinstance(change.undo, NoUndo):
-                continue
-            now = await self._look(change.before, fresh=True)
-            if isinstance(now, Unknown) or not change.check(now) or change.check(before):
-                continue
-            for command in change.undo(before):
-                why = "it undoes a change of this session"
-                self._recorder.emit(
-                    events.ChangeStarted(f"put back:{change.name}", change.show(now), command.text, (), why)
-                )
-                self._recorder.flush()
-                self._kept.clear()
-                await self._venues["console"].ask([Request(command, 16 * 1024, 60.0)])
-                now = await self._settled(change, _not(change.check))
-                back = None if isinstance(now, Unknown) else not change.check(now)
-                self._recorder.emit(events.PutBack(change.name, command.text, back))
+            if change.put_back:
+                await self._undo_now(change, before)
+
+    async def _end_temporary(self) -> None:
+        """Undo what was needed only for the check that ends here, last first. Raises nothing for a lost console."""
+        made, self._temporary = self._temporary, []
+        if not made:
+            return
+        self.changing = True
+        lost = False
+        try:
+            for change, before in reversed(made):
+                try:
+                    if not lost:
+                        await self._undo_now(change, before)
+                except SerialfixError:
+                    lost = True  # the next question meets the loss as well, and is told of it
+                if lost:
+                    commands = () if isinstance(change.undo, NoUndo) else change.undo(before)
+                    self._recorder.emit(events.PutBack(change.name, "; ".join(each.text for each in commands), None))
+        finally:
+            self.changing = False
+
+    async def _undo_now(self, change: Change[Any], before: Any) -> None:
+        """Undo a change of this session if it still stands.
+
+        What is temporary is undone as soon as it is not as before, or can't be read: it may have been made half.
+        """
+        if isinstance(change.undo, NoUndo):
+            return
+        now = await self._look(change.before, fresh=True)
+        holds = not isinstance(now, Unknown) and change.check(now)
+        if change.check(before) or not (holds or (change.temporary and now != before)):
+            return
+        for command in change.undo(before):
+            why = "it undoes a change of this session"
+            shown = now.reason if isinstance(now, Unknown) else change.show(now)
+            self._recorder.emit(events.ChangeStarted(f"put back:{change.name}", shown, command.text, (), why))
+            self._recorder.flush()
+            self._kept.clear()
+            await self._venues["console"].ask([Request(command, 16 * 1024, 60.0)])
+            now = await self._settled(change, _not(change.check))
+            back = None if isinstance(now, Unknown) else not change.check(now)
+            self._recorder.emit(events.PutBack(change.name, command.text, back))
 
     async def _make_one(self, change: Change[Any], before: Any) -> tuple[bool, str]:
         if isinstance(before, Unknown):
@@ -391,10 +436,14 @@ class Engine:
         return now
 
 
-def judge(findings: tuple[Finding, ...], symptom: str, verified: Verified, *, reached: bool) -> Verdict:
-    """The outcome, the first that applies (design: "Outcomes"). ``reached``: the console could be used."""
+def judge(findings: tuple[Finding, ...], symptoms: tuple[str, ...], verified: Verified, *, reached: bool) -> Verdict:
+    """The outcome, the first that applies (design: "Outcomes"). ``reached``: the console could be used.
+
+    Of the ``symptoms``, the most trusted first, the first that could be seen decides.
+    """
     status = {finding.check: finding.status for finding in findings}
-    seen = status.pop(symptom, "ok")
+    looks = [status.pop(symptom) for symptom in symptoms if symptom in status]
+    seen = next((look for look in looks if look != "unknown"), "unknown" if looks else "ok")
     causes = set(status.values())
     outcome: Outcome
     if not reached:
@@ -417,8 +466,12 @@ def question_of(query: Query) -> str:
     match query:
         case Command(text=text):
             return text
-        case OutsideLook():
+        case OutsideLook(port=0):
             return "a connection to the RDP port, as a client makes it"
+        case OutsideLook(port=port):
+            return f"a connection to Remote Desktop's port (inside the VM {port}), as a client makes it"
+        case NewName(purpose=purpose):
+            return f"a new name for {purpose}"
 
 
 def _where(query: Query) -> Where:
@@ -440,6 +493,7 @@ def _proposed(change: Change[Any], before: Any, impact: Mapping[str, Any]) -> ev
         no_undo=no_undo,
         impact=tuple(_impact(probe, impact[probe.name]) for probe in change.impact),
         flag=change.flag,
+        temporary=change.temporary,
     )
 
 
@@ -456,11 +510,15 @@ def _undo(change: Change[Any], before: Any) -> tuple[tuple[str, ...], str]:
 def _record(
     check: str, change: Change[Any], *, approved: bool, done: bool = False, checked: bool | None = None
 ) -> ChangeRecord:
-    return ChangeRecord(check, change.name, change.risk, change.proven, approved, done, checked)
+    return ChangeRecord(check, change.name, change.risk, change.proven, approved, done, checked, change.temporary)
 
 
 def _unknown(check: Check, reason: str, advice: str = "") -> Finding:
     return Finding(check.name, "unknown", f"{check.title}: could not be found out", (reason,), advice, check.docs)
+
+
+def _unverified(playbook: Playbook, reason: str, advice: str = "") -> Finding:
+    return Finding(playbook.symptoms[0], "unknown", "It could not be verified", (reason,), advice)
 
 
 def _not(check: Callable[[Any], bool]) -> Callable[[Any], bool]:

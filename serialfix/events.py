@@ -120,6 +120,7 @@ class ProposedChange(msgspec.Struct, frozen=True):
     no_undo: str
     impact: tuple[str, ...]
     flag: str | None
+    temporary: bool = False
 
 
 class Proposed(Event, frozen=True, tag="proposed"):
@@ -171,7 +172,7 @@ class ChangeChecked(Event, frozen=True, tag="checked"):
 
 
 class PutBack(Event, frozen=True, tag="put back"):
-    """A change that only made room for others was undone, since one of those failed. ``back``: whether it is undone."""
+    """A change that made room for others that failed, or was needed for its check only, was undone. ``back``: is it?"""
 
     name: str
     command: str

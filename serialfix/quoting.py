@@ -8,11 +8,14 @@
 Traceback (most recent call last):
     ...
 ValueError: not a value that can be typed safely: 'x & shutdown /r'
+>>> powershell("Remote Desktop - it's on $HOME")
+"'Remote Desktop - it''s on $HOME'"
 """
 
 import re
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:\\*-]+")
+_LITERAL = re.compile(r"[ !#-)+->@-Z\\^-~\]]+")
 _QUOTED = re.compile(r"[\w .:,;\\(){}$@#=+*\[\]~'-]+", re.ASCII)
 
 
@@ -32,3 +35,17 @@ def cmd(value: str) -> str:
     if not _QUOTED.fullmatch(value) or value != value.strip() or value.endswith("\\"):
         raise ValueError(f"not a value that can be typed safely: {value!r}")
     return f'"{value}"'
+
+
+def powershell(value: str) -> str:
+    """``value`` as one string literal of PowerShell, in single quotes, wherever an expression may stand.
+
+    In single quotes PowerShell expands nothing; a quote in it is doubled (about_Quoting_Rules). Raises ValueError for
+    what is not printable ASCII: PowerShell takes the typographic quotes (U+2018 to U+201B) for the plain one, so they
+    would end the literal. Also for a wildcard character, since most cmdlets read ``*``, ``?`` and ``[`` in a name as
+    a pattern, and one name would become many; and for a double quote, which is lost on the way to a program.
+    """
+    if not _LITERAL.fullmatch(value):
+        raise ValueError(f"not a value that can be typed safely: {value!r}")
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"

@@ -152,12 +152,19 @@ class Record:
         self._writer.sync()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OutsideVenue:
-    """Looks at the RDP port from here. ``host`` None: there is no address that could be looked at."""
+    """Looks at the RDP port from here. ``host`` None: there is no address that could be looked at.
+
+    ``port``: where clients reach Remote Desktop now. Inside the VM it may be another one; the first that is asked about
+    is taken for it. Any other is where it has been moved to in this session: ``elsewhere`` says where clients reach it
+    (host and port, None for nowhere); without it, on the same host under its own number.
+    """
 
     host: str | None
     port: int
+    elsewhere: Callable[[int], Awaitable[tuple[str, int] | None]] | None = None
+    usual: int | None = None
 
     async def ask(self, requests: Sequence[Request]) -> Sequence[Output | Unknown]:
         """One look for each request."""
@@ -167,7 +174,16 @@ class OutsideVenue:
         for request in requests:
             if not isinstance(request.query, OutsideLook):
                 raise Bug(f"this can't be seen from outside: {request.query!r}")
-            answers.append(Output(await look(self.host, self.port), None, "direct"))
+            inside = request.query.port
+            self.usual = self.usual or inside or None
+            if inside in (0, self.usual):
+                answers.append(Output(await look(self.host, self.port), None, "direct"))
+            elif self.elsewhere is None:
+                answers.append(Output(await look(self.host, inside), None, "direct"))
+            elif (reached := await self.elsewhere(inside)) is not None:
+                answers.append(Output(await look(*reached), None, "direct"))
+            else:
+                answers.append(Unknown(f"nobody says where port {inside} of the VM is reached"))
         return answers
 
 
@@ -350,7 +366,7 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
     from serialfix.venues.azure import Azure, SimulatedCredential, real_credential
     from serialfix.venues.child import simulator
     from serialfix.venues.open_serial import open_serial
-    from serialfix.venues.simulated import read_announcement, what_is_wrong
+    from serialfix.venues.simulated import ports, read_announcement, what_is_wrong
 
     async with contextlib.AsyncExitStack() as stack:
         simulated = None
@@ -397,7 +413,11 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
         async def truth() -> str:
             return await what_is_wrong(cloud, await azure.token())
 
-        yield Place(vm.name, login, connect, OutsideVenue(host, port), truth if simulated is not None else None)
+        async def elsewhere(inside: int) -> tuple[str, int] | None:
+            return (await ports(cloud, await azure.token())).get(inside)
+
+        outside = OutsideVenue(host, port, elsewhere if simulated is not None else None)
+        yield Place(vm.name, login, connect, outside, truth if simulated is not None else None)
 
 
 async def _login(settings: Settings, face: Face, vm: VmFacts, secrets: Secrets) -> Login:

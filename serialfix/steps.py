@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Shell = Literal["cmd"]
+Shell = Literal["cmd", "powershell"]
 Effect = Literal["read", "write"]
 Risk = Literal["low", "medium", "high"]
 Proven = Literal["documented", "measured", "derived", "common knowledge"]
@@ -49,12 +49,27 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class OutsideLook:
-    """One look at the VM's RDP port as a client sees it, from where serialfix runs. Changes nothing."""
+    """One look at the VM's RDP port as a client sees it, from where serialfix runs. Changes nothing.
 
+    ``port``: Remote Desktop's port inside the VM; 0: wherever clients reach it now.
+    """
+
+    port: int = 0
     effect: Effect = "read"
 
 
-Query: TypeAlias = Command | OutsideLook
+@dataclass(frozen=True, slots=True)
+class NewName:
+    """A name that was never used and can't be guessed, for what a Change makes on the VM for a while.
+
+    Answered from the session's own nonce, so a replay draws the same; nothing is typed.
+    """
+
+    purpose: str
+    effect: Effect = "read"
+
+
+Query: TypeAlias = Command | OutsideLook | NewName
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +78,13 @@ class Output:
 
     ``text``: lines ended by ``\\n``, without echo, prompt and markers. ``exit_code``: None where there is none.
     ``proof``: "checksum" when the text was proven against the VM, "screen" when it was read off the screen only,
-    "direct" when it did not come over the console. ``partial``: cut at the probe's ``most``.
+    "direct" when it did not come over the console, "ours" when serialfix made it itself. ``partial``: cut at the
+    probe's ``most``.
     """
 
     text: str
     exit_code: int | None
-    proof: Literal["checksum", "screen", "direct"]
+    proof: Literal["checksum", "screen", "direct", "ours"]
     partial: bool = False
 
 
@@ -121,7 +137,8 @@ class Change(Generic[T]):
     the change holds. ``settle``: seconds the check may take to come true. ``impact``: probes whose answers a person
     should see before saying yes. ``flag``: the command-line flag without which it is never made.
     ``put_back``: it only makes room for the changes behind it, such as a service that is stopped to be started again;
-    when one of those fails, it is undone at once.
+    when one of those fails, it is undone at once. ``temporary``: it is needed only while its check runs, and is undone
+    when that ends, however it ends; the approval covers that.
     """
 
     name: str
@@ -139,6 +156,7 @@ class Change(Generic[T]):
     settle: float = 0.0
     reboot: bool = False
     put_back: bool = False
+    temporary: bool = False
     flag: str | None = None
     docs: str = ""
 
@@ -253,15 +271,16 @@ class Check:
 class Playbook:
     """A symptom and the checks for it, in order.
 
-    ``symptom``: the check that sees the symptom itself; the others look for its causes. ``verify(changed)`` sees it
-    again at the end and gives its finding, and from where it was seen; ``changed``: a change was made in this session.
+    ``symptoms``: the checks that see the symptom itself, the most trusted first; the others look for its causes.
+    ``verify(changed)`` sees it again at the end and gives the findings of those checks that it made anew, and from
+    where it was seen; ``changed``: a change was made in this session.
     """
 
     name: str
     title: str
-    symptom: str
+    symptoms: tuple[str, ...]
     checks: tuple[Check, ...]
-    verify: Callable[[bool], Generator[Step, Any, tuple[Finding, Verified]]]
+    verify: Callable[[bool], Generator[Step, Any, tuple[tuple[Finding, ...], Verified]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from serialfix.steps import (
     Check,
     Command,
     Finding,
+    NewName,
     NoUndo,
     Output,
     OutsideLook,
@@ -50,6 +51,8 @@ def set_to(
     impact: tuple[Probe[str], ...] = (),
     flag: str | None = None,
     undo: bool = True,
+    put_back: bool = False,
+    temporary: bool = False,
     fails: Callable[[int], bool] = lambda _: False,
 ) -> Change[int]:
     """A change of the object that ``probe(name)`` reads."""
@@ -74,6 +77,8 @@ def set_to(
         impact=impact,
         settle=settle,
         flag=flag,
+        put_back=put_back,
+        temporary=temporary,
     )
 
 
@@ -106,11 +111,11 @@ def playbook(
     """A playbook whose verification ends with the next of ``seen``, or ok."""
     left = list(seen)
 
-    def verify(changed: bool) -> Generator[Step, Any, tuple[Finding, Verified]]:
+    def verify(changed: bool) -> Generator[Step, Any, tuple[tuple[Finding, ...], Verified]]:
         yield from ()
-        return (left.pop(0) if left else ok(symptom, f"changed: {changed}")), verified
+        return ((left.pop(0) if left else ok(symptom, f"changed: {changed}")),), verified
 
-    return Playbook("toy", "a toy", symptom, checks, verify)
+    return Playbook("toy", "a toy", (symptom,), checks, verify)
 
 
 @dataclass
@@ -150,7 +155,12 @@ class World:
 
 
 def text_of(query: Query) -> str:
-    return "look outside" if isinstance(query, OutsideLook) else query.text
+    match query:
+        case OutsideLook():
+            return "look outside"
+        case NewName():
+            return "draw a name"
+    return query.text
 
 
 @dataclass

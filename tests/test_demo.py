@@ -111,7 +111,7 @@ def test_a_vm_is_fixed(sessions: Sessions) -> None:
     assert (said["outcome"], said["verified"], said["sign_in"]) == ("fixed", "outside", "not tested")
     assert said["playbook"] == "rdp_internal_error"
     assert said["truth"] == "tls-disabled"
-    assert statuses(said) == {"outside": "fixed", "tls": "fixed"}
+    assert statuses(said) == {"outside": "fixed", "inside": "fixed", "tls": "fixed"}
     for finding in said["findings"]:
         assert set(finding) >= FINDING
         assert finding["title"]
@@ -194,7 +194,7 @@ def test_looking_writes_nothing(sessions: Sessions, name: str) -> None:
     assert seen.run.code == 1
     said = seen.run.document
     assert said["outcome"] == "faults_left"
-    assert statuses(said) == {"outside": "fault", "tls": "fault"}
+    assert statuses(said) == {"outside": "fault", "inside": "fault", "tls": "fault"}
     assert set(said) >= FIELDS
     assert seen.before == seen.after
     assert seen.writes == []

@@ -1,7 +1,8 @@
 """The loop over steps, by toy playbooks and stand-in venues: what is asked, approved, recorded, made and concluded."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -198,7 +199,7 @@ def test_a_verification_that_crashes_is_a_finding() -> None:
 
     book = playbook(check("a", always(ok("a"))))
     play = Play(World({"a": 5}))
-    assert play.run(type(book)(book.name, book.title, book.symptom, book.checks, verify)) == "faults_left"
+    assert play.run(type(book)(book.name, book.title, book.symptoms, book.checks, verify)) == "faults_left"
     assert play.status() == {"a": "ok", "seen": "unknown"}
 
 
@@ -219,7 +220,7 @@ def test_a_place_lost_while_verifying_is_unreachable() -> None:
 
     book = playbook(check("a", always(ok("a"))))
     play = Play(World({"a": 5}, lose=lambda text: ConnectionLost(1006, "") if text == "get late" else None))
-    assert play.run(type(book)(book.name, book.title, book.symptom, book.checks, verify)) == "unreachable"
+    assert play.run(type(book)(book.name, book.title, book.symptoms, book.checks, verify)) == "unreachable"
     assert play.status() == {"a": "ok", "seen": "unknown"}
     assert len(play.recorder.of(events.Ended)) == 1
 
@@ -488,6 +489,108 @@ def test_the_check_is_closed_when_the_run_is_cancelled() -> None:
     assert closed == ["a"]
 
 
+# --- what is taken back in the same session --------------------------------------------------------------------
+
+
+def helped(then: Callable[[], Steps], *, undo: bool = True) -> Steps:
+    """A check that needs ``a`` to be 1 and ``b`` to be 2 for a while."""
+    yield from do("help", fault("x"), set_to("a", 1, temporary=True, undo=undo), set_to("b", 2, temporary=True))
+    return (yield from then())
+
+
+def raised() -> Steps:
+    yield from look(probe("a"))
+    raise ZeroDivisionError("oops")
+
+
+@pytest.mark.parametrize("then", [always(ok("x")), raised])
+def test_temporary_changes_are_undone_last_first_when_their_check_ends_however_it_ends(then: Any) -> None:
+    after: list[Any] = []
+
+    def next_check() -> Steps:
+        after.append((yield from look(probe("a"))))
+        return ok("y")
+
+    play = Play(World({"a": 5, "b": 6}))
+    play.run(playbook(check("x", lambda: helped(then)), check("y", next_check)))
+    assert play.world.writes == ["set a 1", "set b 2", "set b 6", "set a 5"]
+    assert after == [5]
+    assert play.recorder.of(events.PutBack) == [
+        events.PutBack("b=2", "set b 6", True),
+        events.PutBack("a=1", "set a 5", True),
+    ]
+    (proposed,) = play.recorder.of(events.Proposed)
+    assert all(change.temporary for change in proposed.changes)
+
+
+def test_a_temporary_change_repairs_nothing() -> None:
+    changed: list[bool] = []
+    play = Play(World({"a": 5, "b": 6}))
+    book = playbook(check("x", lambda: helped(always(ok("x")))))
+
+    def verify(made: bool) -> Any:
+        changed.append(made)
+        return (yield from book.verify(made))
+
+    assert play.run(type(book)(book.name, book.title, book.symptoms, book.checks, verify)) == "healthy"
+    assert changed == [False]
+    assert play.status()["x"] == "ok"
+    assert [(record.done, record.temporary, record.repairs) for record in play.engine.changes] == 2 * [
+        (True, True, False)
+    ]
+
+
+def test_a_temporary_change_that_cannot_be_undone_stays_and_the_other_goes() -> None:
+    play = Play(World({"a": 5, "b": 6}))
+    play.run(playbook(check("x", lambda: helped(always(ok("x")), undo=False))))
+    assert play.world.writes == ["set a 1", "set b 2", "set b 6"]
+
+
+def test_a_console_lost_before_it_is_undone_is_said_with_the_command() -> None:
+    lost: list[bool] = []
+
+    def then() -> Steps:
+        yield from look(probe("a"))
+        lost.append(True)
+        yield from look(probe("a"), fresh=True)
+        return ok("x")
+
+    play = Play(World({"a": 5, "b": 6}, lose=lambda _: ConnectionLost(1006, "") if lost else None))
+    assert play.run(playbook(check("x", lambda: helped(then)))) == "unreachable"
+    assert play.recorder.of(events.PutBack) == [
+        events.PutBack("b=2", "set b 6", None),
+        events.PutBack("a=1", "set a 5", None),
+    ]
+
+
+def test_a_temporary_change_that_was_made_half_is_undone_too() -> None:
+    """It was entered, and afterwards the object is neither as before nor as wanted."""
+    play = Play(World({"a": 5}, before_write=lambda text: None))
+    half = set_to("a", 1, temporary=True)
+    half = replace(half, do=Command("cmd", "set a 7", "write"))
+
+    def run() -> Steps:
+        done = yield from do("help", fault("x"), half)
+        return fault("x", done.why)
+
+    play.run(playbook(check("x", run)))
+    assert play.world.writes == ["set a 7", "set a 5"]
+    assert play.world.numbers == {"a": 5}
+
+
+def test_what_made_room_is_put_back_when_what_follows_fails() -> None:
+    play = Play(World({"a": 5, "b": 6}, deaf={"b"}))
+    done = []
+
+    def run() -> Steps:
+        done.append((yield from do("room", fault("x"), set_to("a", 1, put_back=True), set_to("b", 2))))
+        return fault("x")
+
+    play.run(playbook(check("x", run)))
+    assert play.world.writes == ["set a 1", "set b 2", "set a 5"]
+    assert done[0].outcome == "failed"
+
+
 # --- the outcome -----------------------------------------------------------------------------------------------
 
 STATUSES: tuple[Status, ...] = ("ok", "fault", "fixed", "declined", "unknown")
@@ -495,7 +598,7 @@ STATUSES: tuple[Status, ...] = ("ok", "fault", "fixed", "declined", "unknown")
 
 def verdict(symptom: Any, *causes: Any, reached: bool = True) -> Outcome:
     findings = (Finding("seen", symptom, ""), *(Finding(f"c{n}", cause, "") for n, cause in enumerate(causes)))
-    return judge(findings, "seen", "outside", reached=reached).outcome
+    return judge(findings, ("seen",), "outside", reached=reached).outcome
 
 
 @pytest.mark.parametrize(

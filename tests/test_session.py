@@ -15,8 +15,9 @@ from serialfix.engine import ChangeRecord, Engine, Request
 from serialfix.errors import AzureError, Bug, UsageError, VmError
 from serialfix.redact import Secrets
 from serialfix.session import INTERRUPTED, Interrupt, OutsideVenue, Record, Result, Settings, policy, state_folder
-from serialfix.steps import Command, Finding, Output, OutsideLook
+from serialfix.steps import Command, Finding, Output, OutsideLook, Unknown
 from serialfix.transcript import Writer, read
+from serialfix.venues import outside
 from tests.standins import Person
 
 
@@ -84,6 +85,7 @@ def test_the_document_of_a_result() -> None:
                 "approved": True,
                 "done": True,
                 "checked": None,
+                "temporary": False,
             }
         ],
         "transcript": "a.cast",
@@ -219,6 +221,28 @@ async def test_a_look_is_an_answer_also_where_there_is_no_address() -> None:
     (answer,) = await OutsideVenue(None, 3389).ask([Request(OutsideLook(), 1, 1.0)])
     assert isinstance(answer, Output)
     assert (answer.proof, answer.exit_code) == ("direct", None)
+
+
+async def test_a_port_that_was_moved_is_looked_for_where_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[str | None, int]] = []
+
+    async def look(host: str | None, port: int) -> str:
+        looked.append((host, port))
+        return "{}"
+
+    async def elsewhere(inside: int) -> tuple[str, int] | None:
+        return ("127.0.0.1", 40000 + inside) if inside == 3391 else None
+
+    monkeypatch.setattr(outside, "look", look)
+    asked = [Request(OutsideLook(port), 1, 1.0) for port in (0, 3390, 3391, 3390, 0, 3392)]
+    await OutsideVenue("192.0.2.7", 50001).ask(asked)
+    behind = ("192.0.2.7", 50001)
+    assert looked == [behind, behind, ("192.0.2.7", 3391), behind, behind, ("192.0.2.7", 3392)]
+    looked.clear()
+    answers = await OutsideVenue("127.0.0.1", 50001, elsewhere).ask(asked)
+    here = ("127.0.0.1", 50001)
+    assert looked == [here, here, ("127.0.0.1", 43391), here, here]
+    assert [isinstance(answer, Unknown) for answer in answers] == [False] * 5 + [True]
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------------------------

@@ -5,10 +5,15 @@ whatever comes next. Nothing here decides or types anything: it only carries byt
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from serialfix import events
 from serialfix.approval import Policy
@@ -20,8 +25,9 @@ from serialfix.playbooks import PLAYBOOKS
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.simulator.line import Line
+from serialfix.simulator.rdp_port import RdpPort
 from serialfix.simulator.vm import Vm
-from serialfix.steps import Output, Unknown
+from serialfix.steps import Output, OutsideLook, Playbook, Unknown
 from serialfix.venues.serial import SerialVenue
 
 YES = Policy(yes_to="high")
@@ -113,20 +119,31 @@ class Kept:
 
 
 class PortVenue:
-    """The RDP port as the simulated state says, without a socket (the real one is played in tests/test_demo.py)."""
+    """The RDP port as the simulated state says, without a socket (the real one is played in tests/test_demo.py).
 
-    def __init__(self, vm: Vm) -> None:
+    ``ours``: the time by the clock of the machine that looks; the VM's own where it is not given. ``reach``: what a
+    network in between makes of every connection ("" lets it through).
+    """
+
+    def __init__(self, vm: Vm, ours: Callable[[], datetime] | None = None, reach: str = "") -> None:
         self._vm = vm
+        self._ours = ours or vm.clock
+        self._reach = reach
 
     async def ask(self, requests: Sequence[Request]) -> Sequence[Output | Unknown]:
-        return [Output(json.dumps(self._seen()), None, "direct") for _ in requests]
+        answers = []
+        for request in requests:
+            assert isinstance(request.query, OutsideLook)
+            answers.append(Output(json.dumps(self._seen(request.query.port or 3389)), None, "direct"))
+        return answers
 
-    def _seen(self) -> dict[str, Any]:
-        port = self._vm.rdp_port()
+    def _seen(self, number: int) -> dict[str, Any]:
+        # What no port of the VM has ever had is closed; the rest is the simulator's own judgement, firewall and all.
+        port = self._vm.rdp_port(number) if number in self._vm.open_ports() else RdpPort("closed")
         document: dict[str, Any] = {
             "host": "127.0.0.1",
-            "port": 3389,
-            "at": "2026-11-22T10:00:00+00:00",
+            "port": number,
+            "at": self._ours().isoformat(),
             "elapsed": 0.1,
             "reach": "open",
             "detail": "",
@@ -135,6 +152,8 @@ class PortVenue:
             "certificate": None,
             "nla": None,
         }
+        if self._reach:
+            return document | {"reach": self._reach}
         if port.behaviour == "closed":
             return document | {"reach": "refused"}
         if port.behaviour in ("http", "foreign"):
@@ -148,7 +167,12 @@ class PortVenue:
             version: {"result": "tls_ok" if usable and version in port.tls else "tls_reset"}
             for version in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
         }
-        return document | {"x224": {"result": "selected", "selected": 8, "flags": 31}, "tls": tls}
+        shown = None
+        if any(tried["result"] == "tls_ok" for tried in tls.values()):
+            der = x509.load_pem_x509_certificate(port.certificate_pem).public_bytes(Encoding.DER)
+            shown = base64.b64encode(der).decode()
+        x224 = {"result": "selected", "selected": 8, "flags": 31}
+        return document | {"x224": x224, "tls": tls, "certificate": shown}
 
 
 @dataclass
@@ -179,12 +203,18 @@ def run(
     password: str | None = None,
     rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
     meanwhile: Callable[[Line], None] = lambda line: None,
+    playbook: Playbook = PLAYBOOKS["rdp_internal_error"],
+    prepare: Callable[[Vm], None] = lambda vm: None,
+    reach: str = "",
 ) -> Ran:
     """Play the whole playbook on a VM with ``faults``, and leave the console.
 
-    ``meanwhile`` may plan what else happens on the line.
+    ``meanwhile`` may plan what else happens on the line, ``prepare`` may change the VM before anything is asked. The
+    machine that looks from outside has the clock that the VM had before that; ``reach``: as of PortVenue.
     """
     vm = build(faults, windows, seed)
+    began = vm.clock()
+    prepare(vm)
     line = VirtualLine(Line(vm, knobs, seed, 0.0), rechunk)
     meanwhile(line.line)
     recorder = Kept()
@@ -194,13 +224,13 @@ def run(
         login = Login(vm.user, "", vm.password if password is None else password)
         console = SerialVenue(line, login, f"nonce {seed}", lambda text: recorder.emit(events.Progress(text)))
         engine = Engine(
-            venues={"console": console, "outside": PortVenue(vm)},
+            venues={"console": console, "outside": PortVenue(vm, lambda: began + timedelta(seconds=line.now), reach)},
             approver=policy,
             recorder=recorder,
             mode=mode,
             sleep=line.sleep,
         )
-        played = await engine.play(PLAYBOOKS["rdp_internal_error"])
+        played = await engine.play(playbook)
         try:
             await console.leave()
         except VmError as problem:

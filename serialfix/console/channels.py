@@ -142,11 +142,11 @@ def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
     yield Send(BACKSPACE)
 
 
-def log_in(keyboard: Keyboard, login: Login) -> Conversation[None]:
+def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
     """At the login dialogue of a shown channel: to its command prompt. Raises LoginRefused, NoWay, Untypable.
 
-    The password is typed only while the cursor stands at ``Password:``, and entered only when as many stars stand
-    there as it has characters.
+    ``own``: prompts of ours, one of which stands behind the login of a channel that was locked. The password is typed
+    only while the cursor stands at ``Password:``, and entered only when as many stars stand there as it has characters.
     """
     for _ in range(3):
         yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT / 3)
@@ -165,7 +165,8 @@ def log_in(keyboard: Keyboard, login: Login) -> Conversation[None]:
         raise NoWay("The login dialogue did not come to its password.", "Run the command again.")
     yield from _type_password(keyboard, login.password)
     yield Send(ENTER)
-    found = yield Expect((_mode("cmd"), _mode("username")), stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
+    stands = Shown("cmd", lambda screen: read_mode(screen).kind == "cmd" or screen.line_to_cursor() in own)
+    found = yield Expect((stands, _mode("username")), stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
     if found.name == "cmd":
         return
     if found is TIMEOUT:

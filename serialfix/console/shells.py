@@ -22,7 +22,7 @@ from typing import TypeVar
 from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
 from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line, vary_case
 from serialfix.console.markers import Markers
-from serialfix.console.modes import Kind, read_mode
+from serialfix.console.modes import IN_WORDS, Kind, read_mode
 from serialfix.console.screen import COLUMNS, Row, Screen
 from serialfix.steps import Output
 
@@ -34,10 +34,13 @@ SEEMS_LOST = 20  # how often output may look like another prompt before the comm
 
 
 class ShellLost(Exception):
-    """The shell is no longer at the cursor: the channel was closed, or asks for a login again."""
+    """The shell is no longer at the cursor: the channel was closed, or asks for a login again, or the shell ended.
+
+    ``found`` "cmd": the shell that it was started from stands there.
+    """
 
     def __init__(self, found: Kind) -> None:
-        super().__init__(f"the command prompt is gone; the console shows {found}")
+        super().__init__(f"the shell is gone; the console shows {IN_WORDS[found]}")
         self.found = found
 
 
@@ -69,13 +72,13 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
     Output may hold text that looks like a prompt, but not like one that was drawn a moment ago (windows-sac.md 6.14).
     The shell is our own and ends with its channel, so nothing has to be put back.
     """
-    yield from _wake()
+    yield from wake("cmd")
     for _ in range(5):
         marker = markers.draw(6)
-        found = yield Expect((_at_cmd(), *_lost()), timeout=PROMPT_TIMEOUT)
+        found = yield Expect((at_fresh("cmd"), *lost()), timeout=PROMPT_TIMEOUT)
         if found.name != "cmd":
             raise ShellLost(_kind(found.name))
-        old = yield from _line()
+        old = yield from line_now()
         yield from type_line(keyboard, old, f"prompt {marker}$g")
         yield Send(ENTER)
         prompt = f"{marker}>"
@@ -86,14 +89,15 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
     raise ShellLost("unknown")
 
 
-def _wake() -> Conversation[None]:
-    """Enter at a cmd prompt until a new one comes: the first command at a new prompt is often eaten, echo and all.
+def wake(shell: Kind) -> Conversation[None]:
+    """Enter at a shell's prompt until a new one comes: the first command at a new prompt is often eaten, echo and all.
 
-    windows-sac.md 3.2. An empty line is the one command that may be eaten, or run twice, without harm.
+    windows-sac.md 3.2. An empty line is the one command that may be eaten, or run twice, without harm. ``shell``: "cmd"
+    or "powershell". Raises ShellLost.
     """
     for _ in range(5):
-        found = yield Expect((_at_cmd(), *_lost()), timeout=PROMPT_TIMEOUT)
-        if found.name != "cmd":
+        found = yield Expect((at_fresh(shell), *lost()), timeout=PROMPT_TIMEOUT)
+        if found.name != shell:
             raise ShellLost(_kind(found.name))
         row: list[int] = []
 
@@ -103,7 +107,7 @@ def _wake() -> Conversation[None]:
 
         def fresh(screen: Screen, row: list[int] = row) -> bool:
             mode = read_mode(screen)
-            return mode.kind == "cmd" and not mode.typed and screen.cursor[0] > row[0]
+            return mode.kind == shell and not mode.typed and screen.cursor[0] > row[0]
 
         yield Expect((Shown("row", read),), timeout=0.0)
         yield Send(ENTER)
@@ -112,28 +116,29 @@ def _wake() -> Conversation[None]:
             return
 
 
-def come_back(prompt: str) -> Conversation[bool]:
-    """In the shown channel of a shell that we left without a word: to its prompt, which was ours; False: it is gone.
+def come_back(*prompts: str) -> Conversation[str]:
+    """In the shown channel of a shell that we left without a word: to one of its ``prompts``, which were ours.
 
-    What we had typed there, or what still runs, is stopped with Ctrl-C; a login and SAC get no key.
+    Which of them stands there; "": none, the channel asks for a login, is gone or does not answer. What we had typed
+    there, or what still runs, is stopped with Ctrl-C; a login and SAC get no key.
     """
     yield Expect((), timeout=20.0, quiet=1.0)  # a redraw passes through every mode
+    seen: list[str] = []
     modes: list[Kind] = []
 
     def read(screen: Screen) -> bool:
-        modes[:] = ["cmd"] if screen.line_to_cursor() == prompt else [read_mode(screen).kind]
+        seen[:] = [screen.line_to_cursor()]
+        modes[:] = [read_mode(screen).kind]
         return True
 
     yield Expect((Shown("mode", read),), timeout=0.0)
-    if modes == ["cmd"]:
-        return True
+    if seen[0] in prompts:
+        return seen[0]
     if modes != ["unknown"]:
-        return False
-    try:
-        yield from interrupt(prompt)
-    except ShellLost:
-        return False
-    return True
+        return ""
+    yield Send(CTRL_C)
+    found = yield Expect((*(_at(prompt, prompt) for prompt in prompts), *lost()), timeout=10.0)
+    return found.name if found.name in prompts else ""
 
 
 def type_command(
@@ -150,7 +155,7 @@ def type_command(
 def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
     """Type ``text`` at our own prompt, without Enter; the row where its line begins. Raises ShellLost, Untypable."""
     yield Expect((), timeout=1.0, quiet=UNREAD)
-    found = yield Expect((at_prompt(prompt), *_lost()), timeout=PROMPT_TIMEOUT)
+    found = yield Expect((at_prompt(prompt), *lost()), timeout=PROMPT_TIMEOUT)
     if found.name != "prompt":
         raise ShellLost(_kind(found.name))
     row: list[int] = []
@@ -177,13 +182,30 @@ def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: flo
 
 
 def submit(
-    prompt: str, end: str, first_row: int, read: Callable[[Iterable[Row]], T], *, most: int, timeout: float
+    prompt: str,
+    end: str,
+    first_row: int,
+    read: Callable[[Iterable[Row]], T],
+    *,
+    most: int,
+    timeout: float,
+    home: str = "",
 ) -> Conversation[T]:
     """Press Enter; when ``end`` and our prompt stand, what ``read`` makes of the rows from ``first_row`` on.
 
     ``read`` raises NoAnswer while rows are missing. ``most``: bytes expected at most; far more is a flood and is
-    stopped with Ctrl-C, like a command that takes longer than ``timeout`` seconds. Raises ShellLost, NoAnswer.
+    stopped with Ctrl-C, like a command that takes longer than ``timeout`` seconds. ``home``: the prompt of the shell
+    that ours was started from, which stands there when ours has ended. Raises ShellLost, NoAnswer.
     """
+    gone = (*lost(), *((_at(home, "cmd"),) if home else ()))
+    # ``first_row`` may lie far above: what came before this command is no flood of it.
+    top: list[int] = []
+
+    def here(screen: Screen) -> bool:
+        top[:] = [screen.cursor[0]]
+        return True
+
+    yield Expect((Shown("here", here),), timeout=0.0)
     yield Send(ENTER)
     answer: list[T] = []
     missing = NoAnswer("the answer could not be read")
@@ -203,24 +225,24 @@ def submit(
         return True
 
     def flooded(screen: Screen) -> bool:
-        return (screen.cursor[0] - first_row) * 40 > 4 * most
+        return (screen.cursor[0] - top[0]) * 40 > 4 * most
 
     watched = (Shown("answered", answered), Shown("ended", ended), Shown("flood", flooded))
     final = ("answered", "ended", "flood", "timeout")
-    found = yield Expect((*watched, *_lost()), timeout=timeout)
+    found = yield Expect((*watched, *gone), timeout=timeout)
     for _ in range(SEEMS_LOST):
         if found.name in final:
             break
         # Output may look like a prompt in passing; a lost shell is still lost when all is quiet.
-        lost = _kind(found.name)
+        shows = _kind(found.name)
         found = yield Expect(watched, timeout=timeout, quiet=1.0)
         if found is LULL:
-            found = yield Expect((*watched, *_lost()), timeout=0.0)
+            found = yield Expect((*watched, *gone), timeout=0.0)
             if found.name not in final:
-                raise ShellLost(lost)
+                raise ShellLost(shows)
             if found is not TIMEOUT:
                 break
-            found = yield Expect((*watched, *_lost()), timeout=timeout)
+            found = yield Expect((*watched, *gone), timeout=timeout)
     if found.name == "ended":
         # A console that paints a screen may not be done with the rows above.
         found = yield Expect((watched[0],), timeout=timeout, quiet=0.6)
@@ -228,16 +250,17 @@ def submit(
             raise missing
     if found.name == "answered":
         return answer[0]
-    yield from interrupt(prompt)
+    yield from interrupt(prompt, home=home)
     if found is TIMEOUT:
         raise NoAnswer(f"no answer within {timeout:.0f} s; the command was stopped with Ctrl-C")
     raise NoAnswer(f"the answer is far longer than the {most} bytes expected; the command was stopped with Ctrl-C")
 
 
-def interrupt(prompt: str) -> Conversation[None]:
-    """Ctrl-C in our own shell, then prove the prompt. Raises ShellLost."""
+def interrupt(prompt: str, *, home: str = "") -> Conversation[None]:
+    """Ctrl-C in our own shell, then prove the prompt. ``home``: as for ``submit``. Raises ShellLost."""
     yield Send(CTRL_C)
-    found = yield Expect((at_prompt(prompt), *_lost()), timeout=10.0)
+    gone = (*lost(), *((_at(home, "cmd"),) if home else ()))
+    found = yield Expect((at_prompt(prompt), *gone), timeout=10.0)
     if found.name != "prompt":
         raise ShellLost(_kind(found.name))
 
@@ -278,18 +301,24 @@ def cut(rows: Iterable[Row], framed: Frame, most: int) -> Output:
 
 def at_prompt(prompt: str) -> Shown:
     """Our own prompt stands alone at the cursor."""
-    return Shown("prompt", lambda screen: screen.line_to_cursor() == prompt)
+    return _at(prompt, "prompt")
 
 
-def _at_cmd() -> Shown:
-    def at_cmd(screen: Screen) -> bool:
+def _at(prompt: str, name: str) -> Shown:
+    return Shown(name, lambda screen: screen.line_to_cursor() == prompt)
+
+
+def at_fresh(shell: Kind) -> Shown:
+    """A prompt as ``shell`` ("cmd" or "powershell") has it by itself, and nothing typed."""
+
+    def fresh(screen: Screen) -> bool:
         mode = read_mode(screen)
-        return mode.kind == "cmd" and not mode.typed
+        return mode.kind == shell and not mode.typed
 
-    return Shown("cmd", at_cmd)
+    return Shown(shell, fresh)
 
 
-def _line() -> Conversation[str]:
+def line_now() -> Conversation[str]:
     """What stands left of the cursor when all is quiet."""
     yield Expect((), timeout=10.0, quiet=0.3)
     line: list[str] = []
@@ -302,7 +331,8 @@ def _line() -> Conversation[str]:
     return line[0]
 
 
-def _lost() -> tuple[Shown, ...]:
+def lost() -> tuple[Shown, ...]:
+    """The prompts that mean that no shell is shown any more."""
     kinds: tuple[Kind, ...] = ("username", "sac", "stripped sac", "preview")
 
     def shows(kind: Kind) -> Shown:
@@ -317,5 +347,6 @@ def _kind(name: str) -> Kind:
         "sac": "sac",
         "stripped sac": "stripped sac",
         "preview": "preview",
+        "cmd": "cmd",
     }
     return kinds.get(name, "unknown")

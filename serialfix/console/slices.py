@@ -1,51 +1,32 @@
 r"""Exact output through a 24-row window: numbered lines, and a checksum of the whole.
 
-The command's output goes into a file in a folder of ours on the VM; in the same exchange come its SHA-256, the number
-of its lines, and the lines, each as ``NUMBER:text$``. The number shows a line that was lost, the ``$`` keeps the
-blanks at its end, and the checksum proves the characters. On a console that shows samples of a screen (2016, 2019)
-lines are lost when they scroll by; they are asked for again, a screenful at a time. What the screen can't show as it
-is (tabs, control characters, characters of another page, a line longer than the screen) comes as base64, made by
-``certutil -encode``.
+The command's output is kept on the VM; in the same exchange come its SHA-256, the number of its lines, and the lines,
+each as ``NUMBER:text$``. The number shows a line that was lost, the ``$`` keeps the blanks at its end, and the checksum
+proves the characters. On a console that shows samples of a screen (2016, 2019) lines are lost when they scroll by; they
+are asked for again, a screenful at a time. What the screen can't show as it is (tabs, control characters, characters of
+another page, a line longer than the screen) comes as base64.
 
-What is used often is defined once, as variables of our own shell, so that little is typed for each question. cmd
-expands them before it looks for ``&``, ``>`` and ``|``, so they may hold those:
-
->>> line("sc queryex TermService%_r%", "%_h%", Pages().text, begin="abcdefgh", end="jkmnpqrs")
-'echo abcd^efgh&sc queryex TermService%_r%&%_h%&%_p% o%_e%&echo jkmn^pqrs'
-
-The folder lies under %SystemRoot%, has a name that can't be guessed, inherits no rights, and is removed at the end
-(rdp-repair.md 0a.3).
+How a shell is told to do these parts is its ``Dialect``: that of cmd is in folder.py, PowerShell's in powershell.py.
+The markers around an answer are typed otherwise than they print.
 """
 
 import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Send
-from serialfix.console.keyboard import ENTER, Keyboard, vary_case
+from serialfix.console.keyboard import ENTER, Keyboard
 from serialfix.console.markers import Markers
 from serialfix.console.screen import COLUMNS, Row
-from serialfix.console.shells import NoAnswer, ShellLost, at_prompt, enter, submit, type_at, type_command
+from serialfix.console.shells import NoAnswer, ShellLost, at_prompt, submit, type_at
 from serialfix.steps import Output
 
-ROOT = r"C:\Windows"
 SCREENFUL = 18  # lines of less than 80 columns that fit a screen together with two markers and a prompt
 ROUNDS = 3  # how often a whole is fetched again when its checksum does not hold
-
-VARIABLES = (
-    # Behind a command: run it into the file "o", with its success as the last line.
-    ("_r", "^>o 2^>^&1^&^&^>^>o echo ok^|^|^>^>o echo no"),
-    # The checksum of "o" and the number of its lines.
-    ("_h", 'certutil -hashfile o SHA256^&find /c /v "" ^<o'),
-    # Show a file's lines with their numbers; between the two parts stands the file, or file and filter.
-    ("_p", '(for /f "delims=" %a in (\'findstr /n "^"'),
-    ("_e", "') do @echo(%a$)"),
-)
-ENCODE = 'certutil -f -encode o e>nul&find /c /v "" <e'
 
 
 class RowsLost(NoAnswer):
@@ -56,34 +37,45 @@ class LineTooLong(NoAnswer):
     """A single line of the answer does not fit the screen."""
 
 
-@dataclass(slots=True)
-class Folder:
-    """Our folder on the VM. ``page``: the code page of programs' output. ``lossy``: lines are lost when they scroll."""
-
-    path: str
-    page: str = "cp437"
-    lossy: bool = False
-
-
 @dataclass(frozen=True, slots=True)
-class Pages:
-    """Which lines are shown of which file: numbers ``first`` to ``last``, or (0) all of it."""
+class Dialect:
+    """How one shell is told to do the parts of an exact reading; each is a part of a line that is typed.
 
-    file: str = "o"
-    first: int = 0
-    last: int = 0
+    ``joint`` stands between parts. ``mark(first, second)`` prints the two halves as one. ``run(command, exact)`` runs
+    the command, keeps its output and as its last line "ok" or "no". ``digest`` prints checksum and number of lines.
+    ``rows(encoded, first, last)`` prints lines with their numbers (``first`` 0: all) of what was kept, or of its
+    base64, which ``encode`` made. ``clear`` clears the screen. ``instead``: the lines to be entered, and the dialect
+    that holds behind them, where ``digest`` prints no checksum.
+    """
 
-    @property
-    def text(self) -> str:
-        """The part of a line that shows them."""
-        numbers = " ".join(f"{number}:" for number in range(self.first, self.last + 1))
-        chosen = f'^|findstr /b "{numbers}"' if self.first else ""
-        return f"%_p% {self.file}{chosen}%_e%"
+    joint: str
+    mark: Callable[[str, str], str]
+    run: Callable[[str, bool], str]
+    digest: str
+    rows: Callable[[bool, int, int], str]
+    encode: str
+    clear: str
+    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+
+
+@dataclass(slots=True)
+class Shell:
+    """A shell of ours in which answers can be read exactly, and what was learnt about it.
+
+    ``page``: the code page of programs' output. ``home``: the prompt of the shell that it was started from, "" where
+    there is none. ``lossy``: lines are lost when they scroll.
+    """
+
+    dialect: Dialect
+    prompt: str
+    page: str = "utf-8"
+    home: str = ""
+    lossy: bool = False
 
 
 @dataclass(slots=True)
 class Whole:
-    """A file on the VM as far as it came: its checksum ("" where there is none), how many lines it has, and those."""
+    """What is kept on the VM as far as it came: checksum ("" where there is none), number of lines, and those."""
 
     sha256: str = ""
     count: int = 0
@@ -99,99 +91,79 @@ class Whole:
         return "".join(f"{self.lines[number]}\r\n" for number in range(1, last))
 
 
-def line(*parts: str, begin: str, end: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A line that stands at the prompt: its markers as they print, the row where it begins, the first line it shows."""
+
+    begin: str
+    end: str
+    row: int
+    first: int
+
+
+def line(dialect: Dialect, *parts: str, begin: str, end: str) -> str:
     """What is typed: ``parts`` one after the other, between markers that are typed otherwise than they print."""
     shown = [part for part in parts if part]
-    return "&".join((f"echo {begin[:4]}^{begin[4:]}", *shown, f"echo {end[:4]}^{end[4:]}"))
+    return dialect.joint.join((dialect.mark(begin[:4], begin[4:]), *shown, dialect.mark(end[:4], end[4:])))
 
 
-def new_folder(markers: Markers) -> Folder:
-    """A folder that is not there yet; whoever makes it knows its name before, and can remove it whatever happens."""
-    return Folder(rf"{ROOT}\{markers.draw(12)}")
+def type_question(
+    keyboard: Keyboard, markers: Markers, shell: Shell, command: str, *, exact: bool
+) -> Conversation[Typed]:
+    """Type what runs ``command`` and shows its output, without Enter. ``exact``: its letter case matters.
+
+    Raises ShellLost, Untypable.
+    """
+    reader = _Reader(keyboard, markers, shell, 0.0)
+    pages = (1, SCREENFUL - 5) if shell.lossy else (0, 0)
+    run = shell.dialect.run(command, exact)
+    return (yield from reader.type(1, run, shell.dialect.digest, shell.dialect.rows(False, *pages)))
 
 
-def prepare(keyboard: Keyboard, markers: Markers, prompt: str, folder: Folder) -> Conversation[bool]:
-    """Make the folder and the variables; False where that can't be done. Raises ShellLost, Untypable."""
-    rights = '/inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
-    framed, row = yield from type_command(
-        keyboard, markers, prompt, f"md {folder.path}&&icacls {folder.path} {rights}>nul&&chcp", exact=True
-    )
-    try:
-        made = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
-    except NoAnswer:
-        return False
-    page = re.findall(r"\d{3,5}", made.text)
-    if made.exit_code != 0 or not page:
-        return False
-    folder.page = "utf-8" if page[-1] == "65001" else f"cp{page[-1]}"
-    yield from _plain(keyboard, prompt, f"cd /d {folder.path}")
-    for name, value in VARIABLES:
-        yield from _plain(keyboard, prompt, f"set {name}={value}")
-    return True
-
-
-def remove(keyboard: Keyboard, markers: Markers, prompt: str, folder: Folder) -> Conversation[bool]:
-    """Remove the folder; whether it is gone. Raises ShellLost, Untypable."""
-    yield from _plain(keyboard, prompt, "cd \\")
-    for _ in range(2):
-        framed, row = yield from type_command(
-            keyboard, markers, prompt, f"rd /s /q {folder.path}&dir /b {folder.path}", exact=True
-        )
-        try:
-            listed = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
-        except NoAnswer:
-            # At the bottom of a sampled screen even a short answer may scroll by; removing twice does no harm.
-            yield from _plain(keyboard, prompt, "cls")
-        else:
-            return listed.exit_code != 0
-    return False
-
-
-def read(
-    keyboard: Keyboard,
-    markers: Markers,
-    prompt: str,
-    folder: Folder,
-    command: str,
-    *,
-    exact: bool,
-    most: int,
-    timeout: float,
+def answer(
+    keyboard: Keyboard, markers: Markers, shell: Shell, typed: Typed, *, most: int, timeout: float
 ) -> Conversation[Output]:
-    """Run ``command`` once and read its output exactly. ``exact``: its letter case matters. ``most``: bytes.
+    """Enter what was typed and read the output exactly. ``most``: bytes; ``timeout``: seconds for each exchange.
 
     Raises ShellLost, Untypable, NoAnswer; RowsLost where not even a few lines could be seen together.
     """
-    reader = _Reader(keyboard, markers, prompt, folder, timeout)
+    reader = _Reader(keyboard, markers, shell, timeout)
+    dialect = shell.dialect
     whole = Whole()
-    run = f"{command if exact else vary_case(command)}%_r%"
-    pages = Pages("o", 1, SCREENFUL - 5) if folder.lossy else Pages("o")
     try:
-        yield from reader.show(whole, pages, run, "%_h%", most=2 * most)
+        yield from reader.enter(whole, typed, most=2 * most)
     except RowsLost:
-        folder.lossy = True
+        shell.lossy = True
         whole = Whole()
-        yield from reader.show(whole, None, "%_h%", most=most)
+        yield from reader.show(whole, 0, dialect.digest, most=most)
+    if not whole.sha256 and dialect.instead is not None:
+        # The program that makes checksums is blocked on this VM.
+        lines, dialect = dialect.instead
+        for text in lines:
+            yield from plain(keyboard, shell.prompt, text)
+        shell.dialect = dialect
+        yield from reader.show(whole, 0, dialect.digest, most=most)
     for _ in range(ROUNDS):
         too_long = False
         try:
-            yield from reader.fill(whole, "o", most)
+            yield from reader.fill(whole, most, encoded=False)
         except LineTooLong:
             if not whole.sha256:
                 raise
             too_long = True  # as base64 its lines are short
         if whole.missing() and not too_long:
             return _output(whole.text().encode(), "utf-8", most, "screen")
-        for encoding in (folder.page, "utf-8"):
-            if not too_long and (content := _encoded(whole.text(), encoding)) and _sha256(content) == whole.sha256:
-                return _output(content, encoding, most, "checksum")
         if not whole.sha256:
-            return _output(whole.text().encode(), "utf-8", most, "screen")  # certutil is blocked on this VM
+            return _output(whole.text().encode(), "utf-8", most, "screen")
+        for content, encoding in () if too_long else contents(whole.text(), shell.page):
+            if _sha256(content) == whole.sha256:
+                return _output(content, encoding, most, "checksum")
         encoded = Whole()
-        yield from reader.show(encoded, Pages("e", 1, 2), ENCODE, most=2 * most)
-        yield from reader.fill(encoded, "e", 2 * most)
-        if not encoded.missing() and (content := _decoded(encoded.text())) and _sha256(content) == whole.sha256:
-            return _output(content, _encoding(content, folder.page), most, "checksum")
+        yield from reader.show(encoded, 1, dialect.encode, dialect.rows(True, 1, 2), most=2 * most)
+        yield from reader.fill(encoded, 2 * most, encoded=True)
+        for content, encoding in () if encoded.missing() else contents(encoded.text(), shell.page):
+            if _sha256(content) == whole.sha256:
+                return _output(content, encoding, most, "checksum")
         whole.lines.clear()  # something on the way was damaged: all of it once more
     raise NoAnswer("the answer did not match its checksum, however often it was read")
 
@@ -202,39 +174,50 @@ class _Reader:
 
     keyboard: Keyboard
     markers: Markers
-    prompt: str
-    folder: Folder
+    shell: Shell
     timeout: float
 
-    def show(self, whole: Whole, pages: Pages | None, *parts: str, most: int) -> Conversation[None]:
-        """One exchange: ``parts``, then ``pages``; what comes is added to ``whole``.
-
-        Raises RowsLost, ShellLost, NoAnswer, Untypable.
-        """
+    def type(self, first: int, *parts: str) -> Conversation[Typed]:
+        """Type a line of ``parts``, without Enter; ``first``: the number of the first line that it shows, or 0."""
         begin, end = self.markers.draw(), self.markers.draw()
-        typed = line(*parts, pages.text if pages else "", begin=begin, end=end)
-        row = yield from type_at(self.keyboard, self.prompt, f"cls&{typed}" if self.folder.lossy else typed)
-        first = (pages.first or 1) if pages else 0
+        dialect = self.shell.dialect
+        text = line(dialect, *parts, begin=begin, end=end)
+        if self.shell.lossy:
+            text = dialect.joint.join((dialect.clear, text))
+        row = yield from type_at(self.keyboard, self.shell.prompt, text)
+        return Typed(begin, end, 0 if self.shell.lossy else row, first)
+
+    def enter(self, whole: Whole, typed: Typed, *, most: int) -> Conversation[None]:
+        """Enter a typed line; what comes is added to ``whole``. Raises RowsLost, ShellLost, NoAnswer."""
         yield from submit(
-            self.prompt,
-            end,
-            0 if self.folder.lossy else row,
-            lambda rows: take(rows, whole, first, begin=begin, end=end),
+            self.shell.prompt,
+            typed.end,
+            typed.row,
+            lambda rows: take(rows, whole, typed.first, begin=typed.begin, end=typed.end),
             most=most,
             timeout=self.timeout,
+            home=self.shell.home,
         )
 
-    def fill(self, whole: Whole, file: str, most: int) -> Conversation[None]:
+    def show(self, whole: Whole, first: int, *parts: str, most: int) -> Conversation[None]:
+        """One exchange. Raises RowsLost, ShellLost, NoAnswer, Untypable."""
+        typed = yield from self.type(first, *parts)
+        yield from self.enter(whole, typed, most=most)
+
+    def fill(self, whole: Whole, most: int, *, encoded: bool) -> Conversation[None]:
         """Ask for the lines that are missing, a screenful at a time, until ``most`` bytes have come."""
         size = SCREENFUL
         while (missing := whole.missing()) and len(whole.text()) <= most:
+            first = missing[0]
             try:
-                yield from self.show(whole, Pages(file, missing[0], missing[0] + size - 1), most=16 * 1024)
+                yield from self.show(
+                    whole, first, self.shell.dialect.rows(encoded, first, first + size - 1), most=16 * 1024
+                )
                 lost = whole.missing()[:1] == missing[:1]
             except RowsLost:
                 lost = True
             if lost:
-                self.folder.lossy = True
+                self.shell.lossy = True
                 if size == 1:
                     raise LineTooLong("a line of the answer is longer than the screen")
                 size = max(1, size // 2)
@@ -271,14 +254,7 @@ def take(rows: Iterable[Row], whole: Whole, first: int, *, begin: str, end: str)
         whole.sha256 = checksum
 
 
-def _keep(whole: Whole, number: int, parts: list[str]) -> None:
-    """Keep a line that was put together from its rows, if its end was seen."""
-    text = "".join(part.ljust(COLUMNS) for part in parts).rstrip()
-    if number and text.endswith("$"):
-        whole.lines[number] = text[len(f"{number}:") : -1]
-
-
-def _plain(keyboard: Keyboard, prompt: str, text: str) -> Conversation[None]:
+def plain(keyboard: Keyboard, prompt: str, text: str) -> Conversation[None]:
     """Enter a line that prints nothing. Raises ShellLost, Untypable."""
     yield from type_at(keyboard, prompt, text)
     yield Send(ENTER)
@@ -287,24 +263,31 @@ def _plain(keyboard: Keyboard, prompt: str, text: str) -> Conversation[None]:
         raise ShellLost("unknown")
 
 
+def contents(text: str, page: str) -> Iterator[tuple[bytes, str]]:
+    """What the lines in ``text`` may stand for, and its encoding: themselves, or base64. A checksum decides."""
+    for encoding in (page, "utf-8"):
+        try:
+            yield text.encode(encoding), encoding
+        except (UnicodeEncodeError, LookupError):  # a page that Python does not know
+            continue
+    # certutil -encode puts a line before and one behind it.
+    body = "".join(part for part in text.split("\r\n") if not part.startswith("-----"))
+    try:
+        content = base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        return
+    yield content, _encoding(content, page)
+
+
+def _keep(whole: Whole, number: int, parts: list[str]) -> None:
+    """Keep a line that was put together from its rows, if its end was seen."""
+    text = "".join(part.ljust(COLUMNS) for part in parts).rstrip()
+    if number and text.endswith("$"):
+        whole.lines[number] = text[len(f"{number}:") : -1]
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    try:
-        return text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):  # a page that Python does not know
-        return b""
-
-
-def _decoded(lines: str) -> bytes:
-    """What certutil -encode made of a file; b"" when it is damaged."""
-    body = "".join(part for part in lines.split("\r\n") if not part.startswith("-----"))
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        return b""
 
 
 def _encoding(content: bytes, page: str) -> str:
@@ -318,7 +301,7 @@ def _encoding(content: bytes, page: str) -> str:
 
 
 def _output(content: bytes, encoding: str, most: int, proof: Literal["checksum", "screen"]) -> Output:
-    """The answer in a file whose last line says whether the command succeeded."""
+    """The answer, whose last line says whether the command succeeded."""
     try:
         shown = content.decode(encoding, "replace")
     except LookupError:

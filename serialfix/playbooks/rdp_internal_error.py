@@ -8,18 +8,22 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from serialfix.playbooks import port
+from serialfix.playbooks import certificate, key, port
+from serialfix.playbooks.listener import inside_now, listener_now, outside_now, unseen
 from serialfix.steps import Check, Finding, Playbook, Step, Unknown, Verified, do, look, wait
 from serialfix.windows import changes, probes, tls
 from serialfix.windows.rdp_look import RdpLook
 from serialfix.windows.services import Service
 
-SYMPTOM = "outside"
+SYMPTOM, INSIDE = "outside", "inside"
 ARTICLE = "https://learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-rdp-internal-error"
 TLS_DOCS = "https://learn.microsoft.com/windows-server/security/tls/tls-registry-settings"
 
-UNSEEN = ("not_reachable_from_here",)
-"""Verdicts of a look that say nothing about the VM (rdp-repair.md 0a.1)."""
+NETWORK = (
+    "Inside the VM it answers, so what keeps clients out stands in front of it: the network security group, a "
+    "firewall, a route, or a packet size that a VPN does not carry."
+)
+NOT_STEADY = "Remote Desktop answers now and then, not steadily"
 
 LISTENS_AGAIN = 20
 """How many looks, three seconds apart, a restarted service has to answer."""
@@ -31,12 +35,12 @@ def check_outside() -> Generator[Step, Any, Finding]:
     return judge_outside(seen)
 
 
-def judge_outside(seen: RdpLook | Unknown, *more: str) -> Finding:
-    """The finding that a look comes to."""
+def judge_outside(seen: RdpLook | Unknown, steady: bool | None = None) -> Finding:
+    """The finding that a look from outside comes to. ``steady``: of several looks, whether it answered each time."""
     if isinstance(seen, Unknown):
         return Finding(SYMPTOM, "unknown", "The RDP port could not be looked at", (seen.reason,))
-    evidence = (_evidence(seen), *more)
-    if seen.verdict in UNSEEN:
+    evidence = (f"from outside ({seen.verdict}): {seen.sentence}",)
+    if unseen(seen):
         return Finding(
             SYMPTOM,
             "unknown",
@@ -45,17 +49,53 @@ def judge_outside(seen: RdpLook | Unknown, *more: str) -> Finding:
             "Run serialfix from a machine that has a route to the VM, or say with --rdp-host where its port is.",
             ARTICLE,
         )
-    if seen.healthy and seen.certificate_valid is False:
+    if not seen.healthy:
+        return Finding(SYMPTOM, "fault", "Remote Desktop can't be used from outside", evidence, docs=ARTICLE)
+    if steady is False:
+        return Finding(SYMPTOM, "fault", NOT_STEADY, evidence, docs=ARTICLE)
+    title = "Remote Desktop answers and agrees on encryption"
+    if seen.certificate_valid is False:
         # Clients come in after a warning, so this is no fault of the handshake (rdp-repair.md 0a.6).
         title = "Remote Desktop answers, but its certificate is out of date by this machine's clock"
-        return Finding(SYMPTOM, "ok", title, evidence, docs=ARTICLE)
-    if seen.healthy:
-        return Finding(SYMPTOM, "ok", "Remote Desktop answers and agrees on encryption", evidence, docs=ARTICLE)
-    return Finding(SYMPTOM, "fault", "Remote Desktop can't be used from outside", evidence, docs=ARTICLE)
+    return Finding(SYMPTOM, "ok", title, (*evidence, *_steady(steady)), docs=ARTICLE)
 
 
-def _evidence(seen: RdpLook) -> str:
-    return f"from outside ({seen.verdict}): {seen.sentence}"
+def check_inside() -> Generator[Step, Any, Finding]:
+    """Make the same handshake inside the VM: it tells a fault of the listener from one of the network in front of it.
+
+    rdp-repair.md 0a.1. Where it answers from outside there is nothing to tell apart.
+    """
+    seen = yield from outside_now()
+    if isinstance(seen, RdpLook) and seen.healthy:
+        return _not_needed(seen)
+    return judge_inside((yield from inside_now()))
+
+
+def judge_inside(seen: RdpLook | Unknown, steady: bool | None = None) -> Finding:
+    """The finding that a look from inside comes to. ``steady``: of several looks, whether it answered each time."""
+    if isinstance(seen, Unknown):
+        return Finding(INSIDE, "unknown", "Remote Desktop could not be looked at inside the VM", (seen.reason,))
+    evidence = (f"from inside ({seen.verdict}): {seen.sentence}",)
+    if not seen.healthy:
+        return Finding(INSIDE, "fault", "Remote Desktop can't be used inside the VM either", evidence, docs=ARTICLE)
+    if steady is False:
+        return Finding(INSIDE, "fault", NOT_STEADY, evidence, docs=ARTICLE)
+    return Finding(
+        INSIDE,
+        "ok",
+        "Inside the VM Remote Desktop answers and agrees on encryption",
+        (*evidence, *_steady(steady)),
+        docs=ARTICLE,
+    )
+
+
+def _steady(steady: bool | None) -> tuple[str, ...]:
+    return ("three healthy answers in a row",) if steady else ()
+
+
+def _not_needed(outside: RdpLook) -> Finding:
+    title = "It works as seen from outside, so nothing was to be found out from inside"
+    return Finding(INSIDE, "ok", title, (f"from outside ({outside.verdict}): {outside.sentence}",), docs=ARTICLE)
 
 
 def check_tls() -> Generator[Step, Any, Finding]:
@@ -68,9 +108,9 @@ def check_tls() -> Generator[Step, Any, Finding]:
     if not before.off:
         return _tls("ok", "TLS 1.2 is not switched off", *evidence)
 
-    seen = yield from look(probes.OUTSIDE)
+    seen = yield from listener_now()
     if isinstance(seen, RdpLook):
-        evidence.append(_evidence(seen))
+        evidence.append(f"Remote Desktop as it is seen now ({seen.verdict}): {seen.sentence}")
         if seen.healthy:
             # No proof that Remote Desktop is prevented: a machine that works gets no writes.
             return _tls("ok", "TLS 1.2 is switched off, but Remote Desktop agrees on another version", *evidence)
@@ -147,29 +187,46 @@ def repair_tls(service: Service, dependents: tuple[Service, ...]) -> tuple[chang
     return (*values, *restart)
 
 
-def verify(changed: bool) -> Generator[Step, Any, tuple[Finding, Verified]]:
-    """Is the symptom gone? After a repair: three healthy looks in a row (rdp-repair.md 3), given time to listen."""
-    seen = yield from look(probes.OUTSIDE)
+def verify(changed: bool) -> Generator[Step, Any, tuple[tuple[Finding, ...], Verified]]:
+    """Is the symptom gone? After a repair: three healthy looks in a row (rdp-repair.md 3), given time to listen.
+
+    From outside; where it can't be seen from here, inside the VM.
+    """
     if not changed:
-        return judge_outside(seen), _verified(seen)
+        seen = yield from look(probes.OUTSIDE)
+        finding = judge_outside(seen)
+        if finding.status == "ok":
+            return (finding,), "outside"
+        inner = yield from inside_now()
+        if unseen(seen):
+            return (finding,), "no" if unseen(inner) else "inside only"
+        if isinstance(inner, RdpLook) and inner.healthy:
+            finding = replace(finding, advice=NETWORK)
+        return (finding,), "outside"
+    seen = yield from outside_now()
+    if unseen(seen):
+        inner, steady = yield from _steadily(inside_now)
+        return (judge_outside(seen), judge_inside(inner, steady)), "no" if unseen(inner) else "inside only"
+    seen, steady = yield from _steadily(outside_now)
+    if steady and isinstance(seen, RdpLook):
+        return (judge_outside(seen, steady), _not_needed(seen)), "outside"
+    return (judge_outside(seen, steady), judge_inside((yield from inside_now(fresh=True)))), "outside"
+
+
+def _steadily(look_there: Any) -> Generator[Step, Any, tuple[RdpLook | Unknown, bool]]:
+    """Look until it was healthy three times in a row: the last look, and whether it came to that."""
+    seen: RdpLook | Unknown = yield from look_there()
     healthy = 0
     for _ in range(LISTENS_AGAIN):
-        if isinstance(seen, Unknown) or seen.verdict in UNSEEN:
+        if isinstance(seen, Unknown) or unseen(seen):
             break
         healthy = healthy + 1 if seen.healthy else 0
         if healthy == 3:
-            return judge_outside(seen, "three healthy answers in a row"), _verified(seen)
+            return seen, True
         why = "three healthy answers in a row are wanted" if healthy else "the service may need a while to listen"
         yield from wait(3.0, why)
-        seen = yield from look(probes.OUTSIDE, fresh=True)
-    finding = judge_outside(seen)
-    if finding.status == "ok":
-        finding = replace(finding, status="fault", title="Remote Desktop answers now and then, not steadily")
-    return finding, _verified(seen)
-
-
-def _verified(seen: RdpLook | Unknown) -> Verified:
-    return "outside" if isinstance(seen, RdpLook) and seen.verdict not in UNSEEN else "no"
+        seen = yield from look_there(fresh=True)
+    return seen, False
 
 
 def _tls(status: Any, title: str, *evidence: str, advice: str = "") -> Finding:
@@ -183,11 +240,22 @@ def _by_version(protocols: tuple[tls.Protocol, ...]) -> dict[str, tls.Protocol]:
 PLAYBOOK = Playbook(
     name="rdp_internal_error",
     title='Remote Desktop: "An internal error has occurred"',
-    symptom=SYMPTOM,
+    symptoms=(SYMPTOM, INSIDE),
     checks=(
         Check(SYMPTOM, "Look at Remote Desktop from outside", ARTICLE, (probes.OUTSIDE,), check_outside),
+        Check(INSIDE, "Look at it from inside the VM", ARTICLE, (probes.LISTENER,), check_inside),
         Check(port.CHECK, "The port that Remote Desktop listens on", port.DOCS, (probes.LISTENER,), port.check_port),
         Check("tls", "TLS versions that Remote Desktop may use", TLS_DOCS, (probes.TLS_PROTOCOLS,), check_tls),
+        Check(
+            key.CHECK,
+            "The key of its certificate: may Remote Desktop read it?",
+            key.DOCS,
+            (probes.LISTENER,),
+            key.check_key,
+        ),
+        Check(
+            certificate.CHECK, "Its certificate", certificate.DOCS, (probes.LISTENER,), certificate.check_certificate
+        ),
     ),
     verify=verify,
 )
@@ -195,8 +263,11 @@ PLAYBOOK = Playbook(
 CHANGES = (
     *repair_tls(Service("TermService", "running", None), (Service("UmRdpService", "running", None),)),
     *port.changes_for("SERVICE"),
+    *key.changes_for(),
+    *certificate.changes_for(40 * "0", "00000000-0000-0000-0000-000000000000"),
 )
 """Every change this playbook can propose, as it would for a usual VM; for lists and for change boards.
 
-SERVICE stands for whatever holds the port, with the services that need it.
+SERVICE stands for whatever holds the port, with the services that need it; the zeros for a certificate's thumbprint
+and the machine's GUID.
 """

@@ -311,6 +311,7 @@ def fill_files(files: FileSystem, user: str, now: float) -> None:
         r"C:\Users\Public",
         r"C:\Windows\System32\config",
         r"C:\Windows\System32\drivers\etc",
+        r"C:\Windows\System32\Tasks",
         r"C:\Windows\System32\WindowsPowerShell\v1.0",
         r"C:\Windows\Temp",
         r"C:\WindowsAzure\Logs",

@@ -32,6 +32,7 @@ from serialfix.simulator.cmd_streams import Exit, Streams
 from serialfix.simulator.cmd_text import Environment, expand_delayed, expand_for, expand_percent, prompt_text
 from serialfix.simulator.filesystem import absolute, parent
 from serialfix.simulator.programs import Interrupted, Process, ReadLine, Request, Stdin, Steps, Title, split_arguments
+from serialfix.simulator.security import READ_DATA
 from serialfix.simulator.sids import Token
 from serialfix.simulator.vm import Vm
 
@@ -47,7 +48,7 @@ NOT_FOUND = "'{0}' is not recognized as an internal or external command,\r\noper
 
 @dataclass(slots=True)
 class Shell:
-    """One cmd.exe. ``delayed``: /v:on."""
+    """One cmd.exe. ``delayed``: /v:on. ``wide``: /u, its own commands write UTF-16 to files and pipes."""
 
     vm: Vm
     environment: Environment
@@ -55,6 +56,7 @@ class Shell:
     console: Callable[[str], None]
     rows: int = 24
     delayed: bool = False
+    wide: bool = False
     echo: bool = True
     errorlevel: int = 0
     interactive: bool = True
@@ -254,8 +256,26 @@ class Shell:
 
     def late(self, text: str) -> str:
         """Do the phases after parsing: loop variables, then delayed expansion."""
-        text = expand_for(text, self.variables)
+        text = expand_for(text, self.variables, self.size)
         return expand_delayed(text, self.lookup) if self.delayed else text
+
+    def size(self, path: str) -> str:
+        """Return a file's size in digits, as it stands in its folder; nothing where it can't be seen there."""
+        entry = self.vm.files.find(absolute(path, self.cwd))
+        if entry is None or not self.vm.files.may(self.token, parent(entry.path), READ_DATA):
+            return ""
+        return str(len(entry.data or b""))
+
+    def exists(self, pattern: str) -> bool:
+        """Look for a file or folder in its folder, as ``if exist`` does; ``FOLDER\\*`` finds the folder's own dot."""
+        path = absolute(pattern, self.cwd)
+        if len(path) <= 3:
+            return self.vm.files.is_folder(path)
+        above = parent(path)
+        if not self.vm.files.is_folder(above) or not self.vm.files.may(self.token, above, READ_DATA):
+            return False
+        dot = path.rsplit("\\", 1)[-1] in {"*", "*.*"} and len(above) > 3
+        return dot or bool(commands.matching(self.vm, pattern, self.cwd))
 
     def holds(self, node: If) -> bool:
         """Decide an ``if``."""
@@ -263,7 +283,7 @@ class Shell:
         if kind == "errorlevel":
             result = left.lstrip("-").isdigit() and self.errorlevel >= int(left)
         elif kind == "exist":
-            result = bool(commands.matching(self.vm, left.strip('"'), self.cwd)) or left.lower() == "nul"
+            result = self.exists(left.strip('"')) or left.lower() == "nul"
         elif kind == "defined":
             result = self.lookup(left) is not None
         elif kind == "cmdextversion":
@@ -293,7 +313,7 @@ class Shell:
         try:
             for values in rounds:
                 self.variables = outer | values
-                quiet = isinstance(node.body, (Simple, Group)) and node.body.quiet
+                quiet = isinstance(node.body, (Simple, Group, If, For)) and node.body.quiet
                 if self.echo and not quiet:
                     streams.out("\r\n" + self.prompt() + self.late(unparse(node.body)) + "\r\n")
                 code = yield from self.run(node.body, streams)
@@ -360,6 +380,10 @@ class Shell:
         internal = is_internal(text)
         if internal is not None:
             name, tail = internal
+            if self.wide and not streams.to_console:
+                out = streams.out
+                # what goes to a file or a pipe is bytes, each of which stands as its character of page 437 until then
+                streams = replace(streams, out=lambda text: out(text.encode("utf-16-le").decode("cp437")))
             return (yield from INTERNAL[name](self, tail, streams))
         match = re.match(r'(?:"[^"]*"|[^\s,;="/])+(?:"[^"]*$)?', text)
         word = match[0] if match else text.split()[0]
@@ -389,6 +413,9 @@ class Shell:
             known = True
         if entry is None or entry.data is None:
             return self.refuse(streams, missing, 9009)
+        if stem in self.vm.blocked:
+            self.vm.note("blocked", name=stem)
+            return self.refuse(streams, "Access is denied.", self.vm.blocked[stem])
         if stem == "cmd":
             return (yield from self.nested(tail, streams))
         if stem == "powershell":
@@ -447,6 +474,8 @@ class Shell:
             letter, value, rest = match[1].lower(), (match[2] or "").lower(), rest[match.end() :]
             if letter == "v":
                 child.delayed = value != ":off"
+            elif letter in "au":
+                child.wide = letter == "u"
             elif letter == "q":
                 child.echo = False
             elif letter == "s":

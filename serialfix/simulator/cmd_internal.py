@@ -318,6 +318,8 @@ def _copy(shell: "Shell", tail: str, streams: Streams) -> int:
     words = re.findall(r'"[^"]*"|[^\s,;=]+', re.sub(r"(?i)/[abdvnyz]\b", "", tail))
     if not 1 <= len(words) <= 2:
         return _fail(shell, streams, SYNTAX)
+    if "+" in words[0] and len(words) > 1:
+        return _join(shell, words[0].split("+"), words[1].strip('"'), streams)
     source = [e for e in commands.matching(shell.vm, words[0].strip('"'), shell.cwd) if e.data is not None]
     if not source:
         return _fail(shell, streams, NO_FILE)
@@ -334,6 +336,24 @@ def _copy(shell: "Shell", tail: str, streams: Streams) -> int:
             return _fail(shell, streams, f"{NO_PATH}\r\n        0 file(s) copied.")
         count += 1
     streams.out(f"{count:9d} file(s) copied.\r\n")
+    shell.errorlevel = 0
+    return 0
+
+
+def _join(shell: "Shell", names: list[str], target: str, streams: Streams) -> int:
+    """Run ``copy a+b c``: the files one behind the other; of those that are missing nothing is taken."""
+    found = [shell.vm.files.find(absolute(name.strip('"'), shell.cwd)) for name in names]
+    there = [entry for entry in found if entry is not None and entry.data is not None]
+    if not there:
+        return _fail(shell, streams, NO_FILE)
+    if not all(shell.vm.files.may(shell.token, entry.path, security.READ_DATA) for entry in there):
+        return _fail(shell, streams, "Access is denied.\r\n        0 file(s) copied.")
+    data = b"".join(entry.data or b"" for entry in there)
+    if not shell.vm.files.write(absolute(target, shell.cwd), data, shell.vm.now):
+        return _fail(shell, streams, f"{NO_PATH}\r\n        0 file(s) copied.")
+    for entry in there:
+        streams.out(f"{entry.name}\r\n")
+    streams.out(f"{1:9d} file(s) copied.\r\n")
     shell.errorlevel = 0
     return 0
 

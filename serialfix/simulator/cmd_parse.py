@@ -5,7 +5,7 @@ parenthesis or a caret at the end. Common knowledge.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 DELIMITERS = " \t,;="
@@ -68,6 +68,7 @@ class If:
     fold: bool
     then: "Node"
     otherwise: "Node | None"
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class For:
     variable: str
     items: str
     body: "Node"
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,9 @@ class _Parser:
             self.at = len(self.text) if end < 0 else end
             return Simple("rem", (), quiet)
         if self.word("if"):
-            return self.if_()
+            return replace(self.if_(), quiet=quiet)
         if self.word("for"):
-            return self.for_()
+            return replace(self.for_(), quiet=quiet)
         return self.simple(redirects, quiet)
 
     def operator(self) -> str:
@@ -273,7 +275,7 @@ class _Parser:
         if not self.peek():
             raise BadSyntax("")
 
-    def if_(self) -> Node:
+    def if_(self) -> If:
         negate = fold = False
         while True:
             self.blanks(DELIMITERS)
@@ -312,7 +314,7 @@ class _Parser:
         self.blanks(DELIMITERS)
         return operator, left, self.token()
 
-    def for_(self) -> Node:
+    def for_(self) -> For:
         kind, options = "", ""
         self.blanks(DELIMITERS)
         switch = re.compile(r"(?i)/([dlrf])(?=\s)").match(self.text, self.at)

@@ -108,7 +108,7 @@ def expand_delayed(text: str, lookup: Lookup) -> str:
     return result
 
 
-def _part(value: str, how: str) -> str:
+def _part(value: str, how: str, size: Callable[[str], str]) -> str:
     value = value.strip('"') if value.startswith('"') and value.endswith('"') else value
     folder, slash, name = value.rpartition("\\")
     stem, dot, extension = name.rpartition(".")
@@ -120,15 +120,20 @@ def _part(value: str, how: str) -> str:
         "x": extension,
     }
     chosen = "".join(pieces[letter] for letter in "dpnx" if letter in how)
+    if "z" in how:  # the size stands before the name, whatever the order of the letters
+        return " ".join(part for part in (size(value), chosen) if part)
     return value if not chosen and not set(how) & set("dpnx") else chosen
 
 
-def expand_for(text: str, variables: Mapping[str, str]) -> str:
-    """Replace ``%i`` and ``%~dpnxi`` of the loops around a command (names are one letter, case matters)."""
+def expand_for(text: str, variables: Mapping[str, str], size: Callable[[str], str] = lambda path: "") -> str:
+    """Replace ``%i`` and ``%~dpnxzi`` of the loops around a command (names are one letter, case matters).
+
+    ``size``: the size of the file at a path, in digits; nothing where no file can be seen.
+    """
     if not variables or "%" not in text:
         return text
     names = re.escape("".join(variables))
-    text = re.sub(rf"%~([fdpnxsatz]*)([{names}])", lambda m: _part(variables[m[2]], m[1].lower()), text)
+    text = re.sub(rf"%~([fdpnxsatz]*)([{names}])", lambda m: _part(variables[m[2]], m[1].lower(), size), text)
     return re.sub(rf"%([{names}])", lambda m: variables[m[1]], text)
 
 

@@ -33,6 +33,9 @@ class Console(Protocol):
     def title(self, text: str) -> None:
         """Set the title."""
 
+    def overlay(self, rows: tuple[str, ...], now: float) -> None:
+        """Paint over the first rows; no rows: give back what was below."""
+
     def take(self) -> bytes:
         """Return what came out since the last call."""
 
@@ -66,6 +69,30 @@ def _apply(cells: Cells, part: str) -> bool:
     return True
 
 
+class Tinted(str):
+    """One character with a colour: ``pen`` is the SGR that was in force."""
+
+    __slots__ = ("pen",)
+    pen: str
+
+    def __new__(cls, character: str, pen: str) -> "Tinted":
+        """Make one."""
+        made = super().__new__(cls, character)
+        made.pen = pen
+        return made
+
+
+def _cover(cells: Cells, rows: tuple[str, ...], below: list[list[str]]) -> None:
+    """Put rows over the first ones of the grid, keeping those in ``below``; no rows: put those back."""
+    if rows:
+        below[:] = [list(row) for row in cells.grid[: len(rows)]]
+        for number, text in enumerate(rows):
+            cells.grid[number] = list(text[: cells.columns].ljust(cells.columns))
+        return
+    cells.grid[: len(below)] = below
+    below.clear()
+
+
 def _parts(text: str) -> Iterator[str]:
     for match in _PARTS.finditer(text):
         yield match[0]
@@ -83,6 +110,7 @@ class Stream:
         self._run = random.randrange(5, 12)  # blanks from which a cursor move is shorter
         self._explicit = random.random() < 0.5  # whether a wrap is sent as CR LF or left to the terminal
         self._wrapped = False
+        self._below: list[list[str]] = []
 
     def _end_row(self) -> None:
         if self._wrapped:
@@ -179,6 +207,17 @@ class Stream:
         self._end_row()
         self._out.append(f"\x1b]0;{text}\x07")
 
+    def overlay(self, rows: tuple[str, ...], now: float) -> None:
+        """Send the rows by cursor address, yellow on cyan; later what was below."""
+        del now
+        self._end_row()
+        cells, count = self.cells, len(rows) or len(self._below)
+        _cover(cells, rows, self._below)
+        colour = "\x1b[93m\x1b[46m" if rows else ""
+        for number in range(count):
+            self._out.append(f"\x1b[{number + 1};1H{colour}{''.join(cells.grid[number])}")
+        self._out.append(f"\x1b[m\x1b[{cells.row + 1};{cells.column + 1}H")
+
     def take(self) -> bytes:
         """Return what came out; the terminal's cursor then stands where the console's does."""
         self._end_row()
@@ -206,6 +245,8 @@ class Scrape:
         self._sent_cursor = (0, 0)
         self._interval = random.uniform(0.016, 0.1)
         self._next: float | None = None
+        self._pen = ""
+        self._below: list[list[str]] = []
 
     def _touched(self, now: float) -> None:
         if self._next is None:
@@ -217,7 +258,9 @@ class Scrape:
         for part in _parts(text):
             if part[0] >= " ":
                 for character in part:
-                    cells.put(character)
+                    cells.put(Tinted(character, self._pen) if self._pen else character)
+            elif part.startswith("\x1b[") and part.endswith("m"):
+                self._pen = "" if part in {"\x1b[m", "\x1b[0m"} else self._pen + part
             elif part in {"\r\n", "\n"}:
                 cells.column = 0
                 cells.down()
@@ -248,6 +291,11 @@ class Scrape:
     def title(self, text: str) -> None:
         """Ignore titles: they are not on the screen."""
 
+    def overlay(self, rows: tuple[str, ...], now: float) -> None:
+        """Paint over the first rows; a later look sends that."""
+        _cover(self.cells, rows, self._below)
+        self._touched(now)
+
     def due(self) -> float | None:
         """Return when the screen is looked at next, if it may have changed."""
         return self._next
@@ -267,7 +315,8 @@ class Scrape:
             for start, stop in _changed(old, new):
                 if start >= end:
                     break
-                self._out.append(f"\x1b[{row + 1};{start + 1}H{new[start : min(stop, end)]}")
+                cells = self.cells.grid[row][start : min(stop, end)]
+                self._out.append(f"\x1b[{row + 1};{start + 1}H{_painted(cells)}")
             if len(old.rstrip()) > end:
                 self._out.append(f"\x1b[{row + 1};{end + 1}H\x1b[0K")
         cursor = (self.cells.row, self.cells.column)
@@ -280,6 +329,17 @@ class Scrape:
         text = "".join(self._out)
         self._out.clear()
         return text.encode()
+
+
+def _painted(cells: list[str]) -> str:
+    """Return cells as text, with an SGR wherever the colour changes."""
+    found, pen = "", ""
+    for cell in cells:
+        here = cell.pen if isinstance(cell, Tinted) else ""
+        if here != pen:
+            found, pen = found + ("\x1b[m" if pen else "") + here, here
+        found += str(cell)
+    return found + ("\x1b[m" if pen else "")
 
 
 def _changed(old: str, new: str) -> list[tuple[int, int]]:
@@ -315,6 +375,9 @@ class Raw:
         """Do nothing."""
 
     def title(self, text: str) -> None:
+        """Do nothing."""
+
+    def overlay(self, rows: tuple[str, ...], now: float) -> None:
         """Do nothing."""
 
     def take(self) -> bytes:

@@ -2,15 +2,19 @@ r"""Windows Defender Firewall: its profiles and rules, as they stand in the regi
 
 A rule is one value under ``SharedAccess\Parameters\FirewallPolicy\FirewallRules``:
 ``v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort=3389|App=...|Svc=termservice|Name=@FirewallAPI.dll,-28775|``.
-The RDP rules' names are rdp-repair.md 2.2 and 2.8 T16; the value's form and the resource numbers common knowledge.
+The RDP rules' names are rdp-repair.md 2.2 and 2.8 T16; the value's form is [MS-GPFAS] 2.2.2.19 (addresses of the two
+families apart, subnets with a dotted mask, words such as LocalSubnet in both), the resource numbers common knowledge.
+Rules of a policy count as well, and alone where it has AllowLocalPolicyMerge 0 (rdp-repair.md 0a.7).
 """
 
+import ipaddress
 from dataclasses import dataclass, replace
 
 from serialfix.simulator.registry import REG_DWORD, REG_SZ, Registry
 
 ROOT = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 RULES = ROOT + r"\FirewallRules"
+POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 PROFILES = (("Domain", "DomainProfile"), ("Private", "StandardProfile"), ("Public", "PublicProfile"))
 PROTOCOLS = {"6": "TCP", "17": "UDP", "1": "ICMPv4", "58": "ICMPv6", "": "Any"}
 _TEXTS = {
@@ -35,7 +39,10 @@ _FIRST = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. ``protocol``: its number as text, '' for any; ``ports`` and ``remote``: '' for any."""
+    """One rule. ``protocol``: its number as text, '' for any; ``ports``, ``remote`` and ``local``: '' for any.
+
+    ``edge``: what NAT of the edge kind may bring: '' nothing, or "yes", "deferapp", "deferuser".
+    """
 
     name: str
     display: str
@@ -49,6 +56,8 @@ class Rule:
     group: str = ""
     remote: str = ""
     profiles: tuple[str, ...] = ()
+    local: str = ""
+    edge: str = ""
 
     @property
     def display_name(self) -> str:
@@ -87,13 +96,70 @@ def pack(rule: Rule) -> str:
     parts.append(f"Dir={'In' if rule.inbound else 'Out'}")
     parts += [f"Protocol={rule.protocol}"] if rule.protocol else []
     parts += [f"Profile={profile}" for profile in rule.profiles]
-    parts += [f"LPort={port.strip()}" for port in rule.ports.split(",") if port]
-    parts += [f"RA4={each.strip()}" for each in rule.remote.split(",") if each]
+    for port in (each.strip() for each in rule.ports.split(",") if each):
+        parts.append(f"LPort2_10={port}" if "-" in port else f"LPort={port}")
+    parts += _packed("LA", rule.local) + _packed("RA", rule.remote)
     parts += [f"App={rule.program}"] if rule.program else []
     parts += [f"Svc={rule.service}"] if rule.service else []
     parts.append(f"Name={rule.display}")
     parts += [f"EmbedCtxt={rule.group}"] if rule.group else []
+    parts += ["Edge=TRUE"] if rule.edge else []
+    parts += [f"Defer={rule.edge.removeprefix('defer').title()}"] if rule.edge.startswith("defer") else []
     return "v2.31|" + "|".join(parts) + "|"
+
+
+_WORDS = {
+    "localsubnet": "LocalSubnet",
+    "dns": "DNS",
+    "dhcp": "DHCP",
+    "wins": "WINS",
+    "defaultgateway": "DefaultGateway",
+}
+
+
+def valid_addresses(text: str) -> bool:
+    """Say whether netsh takes a list of addresses, subnets, ranges and words."""
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            if first.lower() in _WORDS and not dash:
+                continue
+            if dash:
+                if int(ipaddress.ip_address(first)) > int(ipaddress.ip_address(last)):
+                    return False
+            else:
+                ipaddress.ip_network(first, strict=False)
+        except ValueError:
+            return False
+    return True
+
+
+def _packed(which: str, text: str) -> list[str]:
+    """Return the fields of a list of addresses: those of each family, then of the other; words in both."""
+    found = []
+    for family in ("4", "6"):
+        for part in (each.strip() for each in text.split(",") if each.strip()):
+            if part.lower() in _WORDS:
+                found.append(f"{which}{family}={_WORDS[part.lower()]}")
+            elif (":" in part) == (family == "6"):
+                masked = part
+                if family == "4" and "/" in part:
+                    network = ipaddress.ip_network(part, strict=False)
+                    masked = f"{network.network_address}/{network.netmask}"
+                found.append(f"{which}{family}={masked}")
+    return found
+
+
+def _unpacked(which: str, several: dict[str, list[str]]) -> str:
+    """Return the addresses of both families as netsh shows them, subnets with the length of their prefix."""
+    return ",".join(dict.fromkeys(_shown(each) for each in several.get(which + "4", []) + several.get(which + "6", [])))
+
+
+def _shown(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False)) if "/" in text else text
+    except ValueError:
+        return text
 
 
 def unpack(name: str, text: str) -> Rule:
@@ -108,13 +174,15 @@ def unpack(name: str, text: str) -> Rule:
     return Rule(
         name, one.get("name", name), one.get("action", "").lower() == "allow", one.get("active", "").lower() == "true",
         one.get("dir", "").lower() == "in", one.get("protocol", ""), ports, one.get("app", ""), one.get("svc", ""),
-        one.get("embedctxt", ""), ",".join(several.get("ra4", [])), tuple(several.get("profile", [])),
+        one.get("embedctxt", ""), _unpacked("ra", several), tuple(several.get("profile", [])),
+        _unpacked("la", several),
+        "defer" + one["defer"].lower() if "defer" in one else "yes" if one.get("edge", "").lower() == "true" else "",
     )  # fmt: skip
 
 
-def rules(registry: Registry) -> list[Rule]:
-    """Return all rules in the order they were made."""
-    key = registry.key(RULES)
+def rules(registry: Registry, path: str = RULES) -> list[Rule]:
+    """Return all rules of the local store, or of another one, in the order they were made."""
+    key = registry.key(path)
     return [unpack(v.name, str(v.data)) for v in key.values.values()] if key else []
 
 
@@ -129,7 +197,10 @@ def delete(registry: Registry, name: str) -> bool:
 
 
 def enabled(registry: Registry, profile: str) -> bool:
-    """Say whether a profile's firewall is on."""
+    """Say whether a profile's firewall is on; a policy has the last word."""
+    policy = registry.number(f"{POLICY}\\{profile}Profile", "EnableFirewall")
+    if policy is not None:
+        return policy != 0
     return registry.number(f"{ROOT}\\{dict(PROFILES)[profile]}", "EnableFirewall") != 0
 
 
@@ -138,11 +209,15 @@ def lets_in(registry: Registry, port: int, program: str, service: str, *, protoc
     if not enabled(registry, "Public"):
         return True
     folder = f"{ROOT}\\PublicProfile"
-    if registry.number(folder, "DoNotAllowExceptions"):
+    policy = f"{POLICY}\\PublicProfile"
+    if registry.number(folder, "DoNotAllowExceptions") or registry.number(policy, "DoNotAllowExceptions"):
         return False
+    in_force = rules(registry, POLICY + r"\FirewallRules")
+    if registry.number(policy, "AllowLocalPolicyMerge") != 0:
+        in_force += rules(registry)
     matching = [
         rule
-        for rule in rules(registry)
+        for rule in in_force
         if rule.covers(protocol, port, program, service)
         and (not rule.profiles or "Public" in rule.profiles)
         and (not rule.remote or not rule.allow)

@@ -37,6 +37,8 @@ class Knobs:
     idle: float = 0.0  # seconds without a key after which a cmd channel asks for the password again; 0: never
     strict_cells: bool = False  # SAC's cells as in ReactOS: no wrap, unknown sequences leave their tail on the screen
     rows_25: bool = False  # the console has 25 rows, one more than the line shows (scrape engine)
+    certutil_blocked: float = 0.0  # probability that endpoint protection refuses certutil (drawn once a VM)
+    constrained_language: float = 0.0  # probability that a policy keeps PowerShell in ConstrainedLanguage
 
 
 PRESETS: Mapping[str, Knobs] = MappingProxyType(
@@ -73,6 +75,7 @@ PRESETS: Mapping[str, Knobs] = MappingProxyType(
             half_typed=True,
             orphans=3,
             strict_cells=True,
+            certutil_blocked=0.5,
         ),
     }
 )
@@ -85,7 +88,17 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "chunk": (1, 65536),
     "baud": (300, 10_000_000),
 }
-_PROBABILITIES = frozenset({"long_gap_rate", "nul_rate", "first_command_eaten", "neighbour", "burst"})
+_PROBABILITIES = frozenset(
+    {
+        "long_gap_rate",
+        "nul_rate",
+        "first_command_eaten",
+        "neighbour",
+        "burst",
+        "certutil_blocked",
+        "constrained_language",
+    }
+)
 
 
 def parse_knob(text: str, base: Knobs) -> Knobs:

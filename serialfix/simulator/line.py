@@ -41,11 +41,23 @@ class Line:
         self._order = 0
         self._wire_in, self._wire_out = stream(seed, "wire in"), stream(seed, "wire out")
         self._events, self._boots = stream(seed, "events"), stream(seed, "boots")
+        self._policies()
         vm.killed = lambda pid: self.sac is not None and self.sac.kill(pid)
         if knobs.boot:
             self._boot(now, again=knobs.boot == 2)
         else:
             self._long_up(now)
+
+    def _policies(self) -> None:
+        """Let endpoint protection and policies be as the knobs say.
+
+        A refused program ends cmd's try with 1 or 5 (ERROR_ACCESS_DENIED), which one is not known.
+        """
+        random = stream(self.seed, "endpoint protection")
+        if random.random() < self.knobs.certutil_blocked:
+            self.vm.blocked["certutil"] = random.choice((1, 5))
+        if stream(self.seed, "language mode").random() < self.knobs.constrained_language:
+            self.vm.language_mode = "ConstrainedLanguage"
 
     # -- the host's side --------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ReadLine:
     """Wait for a line from the console; ``echo``: "text", "stars" or "none"; ``purpose`` is for the journal.
 
-    ``doubles``: of two equal keys that come at once, a third is made (PSReadLine, windows-sac.md 3.2).
+    ``doubles``: of two equal keys that come at once, one or three are made (PSReadLine, windows-sac.md 3.2).
     """
 
     echo: str = "text"
@@ -46,13 +46,20 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """Paint over the first rows of the screen, as a progress bar does; no rows: give back what was below."""
+
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Title:
     """Set the console's title."""
 
     text: str
 
 
-Request = ReadLine | ReadKey | Sleep | Clear | Title
+Request = ReadLine | ReadKey | Sleep | Clear | Title | Overlay
 Steps = Generator[Request, str, int]
 
 

@@ -34,6 +34,7 @@ _BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=us-ascii\r\nServer: Microsoft-HTTPAPI/2.0\r\n"
     b"Connection: close\r\nContent-Length: 31\r\n\r\n<h2>Bad Request - Invalid Verb<"
 )
+GREETING = b"RFB 003.008\n"
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 9\r\n\r\nstatus ok"
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,12 @@ def tls_context(versions: frozenset[str], certificate_pem: bytes, key_pem: bytes
     context.set_ciphers("ALL:@SECLEVEL=0")
     pki.load(context, certificate_pem, pki.private_key(key_pem))
     return context
+
+
+def http_answer(data: bytes) -> bytes:
+    """What a web server says to the first bytes of a connection."""
+    good = data.split(b"\r\n")[0].endswith((b"HTTP/1.1", b"HTTP/1.0"))
+    return _PAGE if good else _BAD_REQUEST
 
 
 class RdpServer:
@@ -174,13 +181,12 @@ class RdpServer:
     async def _somebody_else(self, what: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer as a web server would, or as a program that greets first."""
         if what == "foreign":
-            writer.write(b"RFB 003.008\n")
+            writer.write(GREETING)
             await writer.drain()
         with contextlib.suppress(TimeoutError):
             data = await asyncio.wait_for(reader.read(_CHUNK), self._idle)
             if what == "http" and data:
-                good = data.split(b"\r\n")[0].endswith((b"HTTP/1.1", b"HTTP/1.0"))
-                writer.write(_PAGE if good else _BAD_REQUEST)
+                writer.write(http_answer(data))
                 await writer.drain()
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from random import Random
 
 from serialfix.simulator.conhost import Console
-from serialfix.simulator.programs import Clear, Interrupted, ReadKey, ReadLine, Request, Sleep, Steps, Title
+from serialfix.simulator.programs import Clear, Interrupted, Overlay, ReadKey, ReadLine, Request, Sleep, Steps, Title
 from serialfix.simulator.vm import Vm
 
 LONGEST = 8191
-PASTED = 0.015  # seconds between keys below which they count as pasted; our choice
+PASTED, DAMAGED = 0.015, 0.9  # seconds between keys below which they count as pasted; how many suffer: our choice
 _FINAL = frozenset(b"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
@@ -37,7 +37,7 @@ class Session:
         self.console = console
         self.code: int | None = None
         self._vm, self._random, self._channel = vm, random, channel
-        self._outbox: deque[str | Clear | Title] = deque()
+        self._outbox: deque[str | Clear | Title | Overlay] = deque()
         self._cost = random.uniform(0.0002, 0.001)  # a row takes so long to be written
         self._next_write = now
         self._steps = program(self._write)
@@ -78,7 +78,7 @@ class Session:
                 self.code = -1073741510
                 return
             interrupt = False
-            if not isinstance(request, (Clear, Title)):
+            if not isinstance(request, (Clear, Title, Overlay)):
                 self._request = request
                 break
             self._outbox.append(request)
@@ -128,6 +128,8 @@ class Session:
                     self.console.clear(self._next_write)
                 elif isinstance(item, Title):
                     self.console.title(item.text)
+                elif isinstance(item, Overlay):
+                    self.console.overlay(item.rows, self._next_write)
                 else:
                     self.console.write(item, self._next_write)
                     self._next_write += self._cost
@@ -190,14 +192,20 @@ class Session:
             self._erase_word(now)
         elif byte >= 0x20:
             for character in self._decoder.decode(bytes([byte])):
-                previous, at = self._last
-                self._last = (character, now)
-                self._type(character, now)
-                doubles = isinstance(self._request, ReadLine) and self._request.doubles
-                if doubles and character == previous and now - at < PASTED:
+                for _ in range(self._copies(character, now)):
                     self._type(character, now)
         elif byte == 0x1A:
             self._type("\x1a", now)
+
+    def _copies(self, character: str, now: float) -> int:
+        """Return how often a typed character arrives: PSReadLine loses or doubles the second of two equal ones."""
+        previous, at = self._last
+        self._last = (character, now)
+        if not (isinstance(self._request, ReadLine) and self._request.doubles) or character != previous:
+            return 1
+        if now - at >= PASTED or self._random.random() >= DAMAGED:
+            return 1
+        return 2 if self._random.random() < 0.7 else 0
 
     def _escaped(self, byte: int, now: float) -> None:
         self._escape += chr(byte)

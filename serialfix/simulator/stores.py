@@ -15,6 +15,7 @@ from serialfix.simulator.registry import REG_BINARY, Registry
 
 ROOT = r"HKLM\SOFTWARE\Microsoft\SystemCertificates"
 REMOTE_DESKTOP, MY = "Remote Desktop", "MY"
+ALWAYS = ("AuthRoot", "CA", "Disallowed", MY, "ROOT", "TrustedPeople", "TrustedPublisher")
 NAMES = ("AuthRoot", "CA", "Disallowed", MY, REMOTE_DESKTOP, "ROOT", "TrustedPeople", "TrustedPublisher", "WebHosting")
 
 
@@ -41,6 +42,17 @@ class Held:
 @functools.lru_cache(maxsize=256)
 def _parsed(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
+
+
+def fill(registry: Registry) -> None:
+    """Make the stores that every Windows has, whether or not anything is in them: common knowledge."""
+    for store in ALWAYS:
+        _make(registry, store)
+
+
+def _make(registry: Registry, store: str) -> None:
+    for folder in ("Certificates", "CRLs", "CTLs"):
+        registry.create(f"{path(store)}\\{folder}")
 
 
 def path(store: str) -> str:
@@ -87,8 +99,7 @@ def add(registry: Registry, store: str, certificate: x509.Certificate, provider:
     info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     blob = certificate_blob.build(der, info, key_identifier(certificate), provider)
     thumbprint = certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 - Windows names them so
-    for folder in ("Certificates", "CRLs", "CTLs"):
-        registry.create(f"{path(store)}\\{folder}")
+    _make(registry, store)
     registry.set(f"{path(store)}\\Certificates\\{thumbprint}", "Blob", REG_BINARY, blob)
     return Held(store, thumbprint, der, provider)
 

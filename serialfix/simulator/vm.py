@@ -26,13 +26,15 @@ from serialfix.simulator import (
 )
 from serialfix.simulator.baseline import RDP_TCP, SCHANNEL, TERMINAL_SERVER, WINDOWS, Windows
 from serialfix.simulator.filesystem import FileSystem
-from serialfix.simulator.port_use import PortUse
+from serialfix.simulator.port_use import PortUse, is_excluded
 from serialfix.simulator.rdp_certificate import Credential
 from serialfix.simulator.rdp_port import RdpPort, Tls
 from serialfix.simulator.registry import Registry
 from serialfix.simulator.services import RUNNING, STOPPED, Service, Services
 
 PROTOCOLS: dict[Tls, str] = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+SystemTasks = Literal["allowed", "refused", "removed", "blocked"]
+"""What endpoint protection does about a task as SYSTEM: nothing; refuses it; deletes it; keeps it from running."""
 RCM = "Microsoft-Windows-TerminalServices-RemoteConnectionManager"
 SCM = "Service Control Manager"
 
@@ -114,6 +116,9 @@ class Vm:
     port_uses: dict[str, PortUse]
     bound: dict[int, str]
     guards: dict[str, str]
+    system_tasks: SystemTasks
+    blocked: dict[str, int]  # programs that endpoint protection refuses, and the exit code of a try
+    language_mode: str  # PowerShell's
     new_keys: int
     _installed: tuple[bytes, bytes] | None
     _timers: list[tuple[float, int, Callable[[], None]]]
@@ -151,6 +156,8 @@ class Vm:
         self.log, self.journal, self.tasks = [], [], {}
         self.port_uses, self.bound, self.new_keys, self._installed = {}, {}, 0, None
         self.guards = {}
+        self.system_tasks = "allowed"
+        self.blocked, self.language_mode = {}, "FullLanguage"
         self._timers, self._order, self._streams = [], 0, {}
         self._no_certificate = stream(seed, "no certificate").choice(("failure 3", "reset"))
         self.killed = lambda pid: False
@@ -160,6 +167,7 @@ class Vm:
         baseline.fill_files(self.files, self.user, self.booted)
         key_files.fill(self.files, self.registry, self.booted)
         firewall.fill(self.registry)
+        stores.fill(self.registry)
         self.accounts = {
             self.user: {"sid": f"{self.machine_sid}-500", "groups": ["Administrators"], "enabled": True},
             "DefaultAccount": {
@@ -443,7 +451,8 @@ class Vm:
         denied = deny is None or deny != 0
         number = 3389 if port is None else port
         found = rdp_certificate.choose(self)
-        self.listener = Listener(number, denied, layer, bool(nla), self.schannel(), found, number in self.bound)
+        taken = number in self.bound or is_excluded(self.seed, number)
+        self.listener = Listener(number, denied, layer, bool(nla), self.schannel(), found, taken)
 
     def _policy_or_own(self, value: str, default: int) -> int:
         policy, own = self.registry.number(baseline.POLICY, value), self.registry.number(RDP_TCP, value)
@@ -467,13 +476,16 @@ class Vm:
         service = self.services.find(name) if name else None
         return service.name if service is not None else None
 
-    def rdp_port(self, port: int = 3389) -> RdpPort:
-        """Return what stands behind a TCP port of the VM now, as a client outside sees it."""
+    def rdp_port(self, port: int = 3389, *, inside: bool = False) -> RdpPort:
+        """Return what stands behind a TCP port of the VM now, as a client outside sees it.
+
+        ``inside``: as the VM itself does, since Windows' firewall lets through what goes to 127.0.0.1.
+        """
         owner = self.port_owner(port)
         if owner is None or (self.listener is None and owner == "TermService"):
             return RdpPort("closed")
         image = str(self.services.config(owner, "ImagePath") or "").partition(" -k ")[0].replace('"', "")
-        if not firewall.lets_in(self.registry, port, image.partition(".exe ")[0], owner):
+        if not inside and not firewall.lets_in(self.registry, port, image.partition(".exe ")[0], owner):
             return RdpPort("silent")
         if owner != "TermService" or self.listener is None:
             return RdpPort(self.port_uses[owner.lower()].answers)

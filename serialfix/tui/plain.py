@@ -33,6 +33,8 @@ PROVEN = {
     "derived": "derived from documents, not measured",
     "common knowledge": "common knowledge, no source",
 }
+LONGEST = 240
+"""Characters of a question or a value that are shown."""
 UNPROVEN = "serialfix has never made this change on a real VM"
 
 OUTCOMES = {
@@ -71,7 +73,7 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
             yield _dim(f"  ? {safe(title)}")
         case events.Asked(title=title, why=why, question=question):
             yield Text.assemble("  ", ("? ", "cyan"), safe(title), (f" — {safe(why)}", "dim"))
-            yield _dim(f"      {safe(question)}")
+            yield _dim(f"      {_short(question)}")
         case events.Learnt(text=text):
             yield Text(f"      = {safe(text)}")
         case events.NotAnswered(reason=reason):
@@ -92,7 +94,7 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
             yield _dim(f"  · {safe(name)}: as wanted already, nothing done")
         case events.ChangeChecked(holds=holds, now=now):
             mark, style = ("✓", "green") if holds else ("✗", "red") if holds is False else ("?", "yellow")
-            yield Text(f"      {mark} checked: now {safe(now)}", style)
+            yield Text(f"      {mark} checked: now {_short(now)}", style)
         case events.PutBack(command=command, back=back):
             said = "put back" if back else "NOT put back" if back is False else "put back, not seen"
             yield Text(f"  ← {safe(command)}: {said}", "yellow")
@@ -133,7 +135,7 @@ def proposal_lines(proposal: events.Proposed, *, details: bool = True) -> Iterat
     yield Text(f"    impact now: {'; '.join(safe(line) for line in impact) or 'none'}")
     for number, change in enumerate(proposal.changes, start=1):
         yield Text.assemble(
-            f"    {number}. {safe(change.title)}   {safe(change.before)} → {safe(change.after)}   ",
+            f"    {number}. {safe(change.title)}   {_short(change.before)} → {_short(change.after)}   ",
             (change.risk, RISK_STYLES[change.risk]),
         )
         yield _dim(f"       {safe(change.command)}")
@@ -152,6 +154,8 @@ def _detail_lines(change: events.ProposedChange) -> Iterator[Text]:
         yield _dim(f"         undo  {safe(line)}")
     if change.no_undo:
         yield _dim(f"         undo  none: {safe(change.no_undo)}")
+    if change.temporary:
+        yield _dim("         it is taken back by itself when this check is over")
 
 
 def _proven(proposal: events.Proposed) -> str:
@@ -225,6 +229,13 @@ class PlainFace:
     async def ask_login(self, vm: str, user: str) -> tuple[str, str] | None:
         """Ask for what is missing of the login."""
         return await self._asker(vm, user) if self._asker is not None else None
+
+
+def _short(text: str) -> str:
+    """Harmless, and cut where it is long; the whole stands in the recording, and a command in its proposal."""
+    if len(text) <= LONGEST:
+        return safe(text)
+    return f"{safe(text[:LONGEST])} … ({len(text)} characters)"
 
 
 def _dim(text: str) -> Text:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from serialfix import events
-from serialfix.console import slices
+from serialfix.console import folder, powershell, slices
 from serialfix.console.channels import (
     ChannelGone,
     Login,
@@ -29,9 +29,9 @@ from serialfix.console.keyboard import Keyboard, Untypable
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
 from serialfix.console.shells import NoAnswer, ShellLost, come_back, enter, interrupt, set_prompt, type_command
-from serialfix.console.slices import Folder
+from serialfix.console.slices import Shell
 from serialfix.errors import Bug, ConnectionLost, VmError
-from serialfix.steps import Command, Output, Query, Unknown
+from serialfix.steps import Command, NewName, Output, Query, Unknown
 
 T = TypeVar("T")
 
@@ -220,7 +220,11 @@ async def converse(line: Line, screen: Screen, conversation: Conversation[T]) ->
 
 
 class SerialVenue:
-    """Asks commands in a cmd channel of its own. ``progress`` is told, in plain words, what happens."""
+    """Asks commands in a cmd channel of its own, and in a PowerShell started from it where a question wants that.
+
+    One shell stands at a time; the other is opened or left when a question needs it. ``progress`` is told, in plain
+    words, what happens.
+    """
 
     def __init__(self, line: Line, login: Login, nonce: str, progress: Callable[[str], None]) -> None:
         self._line = line
@@ -231,10 +235,12 @@ class SerialVenue:
         self._markers = Markers(nonce)
         self._connected = False
         self._channel = ""
-        self._prompt = ""
-        self._own = ""  # the prompt that our channel had when we last saw it
-        self._folder: Folder | None = None
-        self._folders: list[Folder] = []
+        self._prompt = ""  # of our cmd, while it or a PowerShell started from it stands at the cursor
+        self._own: tuple[str, ...] = ()  # the prompts that our channel had when we last saw it: cmd's, PowerShell's
+        self._cmd: Shell | None = None  # our cmd, where answers can be read exactly in it
+        self._power: Shell | None = None  # the PowerShell that stands at the cursor
+        self._language: powershell.Language = "FullLanguage"
+        self._folders: list[str] = []
         self._no_folder = False
         self._entered = False
         self._stopped = False
@@ -261,9 +267,9 @@ class SerialVenue:
         finally:
             self._connected = False
             await self._line.close()
-        for folder in self._folders:
-            left.append(f"the folder {folder.path}, with what was read")
-            advice.append(f"at a command prompt: rd /s /q {folder.path}")
+        for path in self._folders:
+            left.append(f"the folder {path}, with what was read")
+            advice.append(f"at a command prompt: rd /s /q {path}")
         if left:
             raise VmError(
                 f"Left on the VM: {'; '.join(left)}.",
@@ -278,40 +284,79 @@ class SerialVenue:
     async def _leave_channel(self) -> None:
         if self._prompt and self._stopped:
             try:
-                await self._talk(interrupt(self._prompt))
+                await self._stop()
             except ShellLost:
-                self._prompt = ""
+                self._forget()
         if self._folders and not self._prompt:
             await self._reach_shell()
+        try:
+            await self._leave_powershell()
+        except (ShellLost, Untypable):
+            # It goes away with its channel; the folders are removed from another.
+            self._forget()
+            if self._folders:
+                await self._reach_shell()
+                await self._leave_powershell()
         if self._prompt:
-            for folder in tuple(self._folders):
-                if await self._talk(slices.remove(self._keyboard, self._markers, self._prompt, folder)):
-                    self._folders.remove(folder)
+            for path in tuple(self._folders):
+                if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
+                    self._folders.remove(path)
             await self._talk(close_channel(self._keyboard, self._prompt))
         else:
             await self._talk(find_home(self._keyboard))
             await self._talk(close_by_name(self._keyboard, self._channel))
-        self._channel = self._prompt = ""
+        self._channel = ""
+        self._forget()
+
+    async def _stop(self) -> None:
+        """Ctrl-C in the shell that stands. Raises ShellLost."""
+        if self._power is None:
+            await self._talk(interrupt(self._prompt))
+            return
+        try:
+            await self._talk(interrupt(self._power.prompt, home=self._prompt))
+        except ShellLost as problem:
+            if problem.found != "cmd":
+                raise
+            self._power = None
+
+    def _forget(self) -> None:
+        """Nothing is known any more of what stands at the cursor."""
+        self._prompt, self._cmd, self._power = "", None, None
 
     async def _ask(self, request: _Request) -> Output | Unknown:
         command = request.query
+        if isinstance(command, NewName):
+            return Output(self._markers.draw(12), None, "ours")
         if not isinstance(command, Command):
             raise Bug(f"the console can't be asked {command!r}")
+        hung = False
         for attempt in range(1, CONNECTS + 1):
             self._entered = False
             try:
                 await self._reach_shell()
+                await self._switch_to(command)
                 return await (
                     self._write(command, request) if command.effect == "write" else self._read(command, request)
                 )
             except NoAnswer as problem:
                 return Unknown(str(problem))
             except (ShellLost, ConnectionLost, Untypable) as problem:
-                self._prompt, self._folder = "", None
+                ended = isinstance(problem, ShellLost) and problem.found == "cmd"
+                if ended:  # PowerShell's; our cmd prompt stands there
+                    self._power, self._own = None, (self._prompt,)
+                else:
+                    self._forget()
                 self._connected = self._connected and not isinstance(problem, ConnectionLost)
                 if self._entered and command.effect == "write":
                     # Never made again: whether it was made is seen by looking, not by repeating.
                     return Unknown(f"the console was lost after the command was entered ({problem})")
+                if ended:
+                    return Unknown("PowerShell ended while it was asked")
+                if hung:
+                    return Unknown("PowerShell does not answer any more")
+                # Asked once more: a restart of the VM looks the same for a while.
+                hung = command.shell == "powershell" and isinstance(problem, ShellLost) and problem.found == "unknown"
                 if attempt == CONNECTS and isinstance(problem, Untypable):
                     return Unknown(f"the line is too bad to type on: {problem}")
                 if attempt == CONNECTS:
@@ -320,6 +365,8 @@ class SerialVenue:
         raise Bug("unreachable")
 
     async def _write(self, command: Command, request: _Request) -> Output:
+        if self._power is not None:
+            return await self._exchange(self._power, command, request)
         framed, row = await self._talk(
             type_command(self._keyboard, self._markers, self._prompt, command.text, exact=True)
         )
@@ -327,37 +374,58 @@ class SerialVenue:
         return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
 
     async def _read(self, command: Command, request: _Request) -> Output:
-        if self._folder is None and not self._no_folder:
+        if self._power is not None:
+            return await self._exchange(self._power, command, request)
+        if self._cmd is None and not self._no_folder:
             await self._make_folder()
-        if self._folder is None:
-            framed, row = await self._talk(
-                type_command(self._keyboard, self._markers, self._prompt, command.text, exact=command.exact)
-            )
-            return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+        if self._cmd is not None:
+            return await self._exchange(self._cmd, command, request)
+        framed, row = await self._talk(
+            type_command(self._keyboard, self._markers, self._prompt, command.text, exact=command.exact)
+        )
+        return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+
+    async def _exchange(self, shell: Shell, command: Command, request: _Request) -> Output:
+        """Run a command once and read its output exactly."""
+        keyboard, markers = self._keyboard, self._markers
+        typed = await self._talk(slices.type_question(keyboard, markers, shell, command.text, exact=command.exact))
+        self._entered = True
         return await self._talk(
-            slices.read(
-                self._keyboard,
-                self._markers,
-                self._prompt,
-                self._folder,
-                command.text,
-                exact=command.exact,
-                most=request.most,
-                timeout=request.timeout,
-            )
+            slices.answer(keyboard, markers, shell, typed, most=request.most, timeout=request.timeout)
         )
 
     async def _make_folder(self) -> None:
-        folder = slices.new_folder(self._markers)
-        self._folders.append(folder)  # before it is made: whatever comes between, it is removed at the end
-        if await self._talk(slices.prepare(self._keyboard, self._markers, self._prompt, folder)):
-            self._folder = folder
-            self._progress(f"Answers are kept in {folder.path} on the VM until we leave.")
+        path = folder.new_folder(self._markers)
+        self._folders.append(path)  # before it is made: whatever comes between, it is removed at the end
+        self._cmd = await self._talk(folder.prepare(self._keyboard, self._markers, self._prompt, path))
+        if self._cmd is not None:
+            self._progress(f"Answers are kept in {path} on the VM until we leave.")
             return
         self._no_folder = True
         self._progress("No folder could be made on the VM: answers are read off the screen, without a checksum.")
-        if await self._talk(slices.remove(self._keyboard, self._markers, self._prompt, folder)):
-            self._folders.remove(folder)
+        if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
+            self._folders.remove(path)
+
+    async def _switch_to(self, command: Command) -> None:
+        """From our cmd prompt to PowerShell, or back. Raises NoPowerShell, ShellLost, Untypable."""
+        if command.shell == "cmd":
+            await self._leave_powershell()
+        elif self._power is None:
+            self._progress("Starting PowerShell.")
+            power, language = await self._talk(powershell.start(self._keyboard, self._markers, self._prompt))
+            power.lossy = self._cmd is not None and self._cmd.lossy  # it is the same console
+            self._power, self._own = power, (self._prompt, power.prompt)
+            if language != self._language:
+                self._language = language
+                self._progress(
+                    f"PowerShell runs in {language}: its answers are read off the screen, without a checksum."
+                )
+
+    async def _leave_powershell(self) -> None:
+        if self._power is not None:
+            self._progress("Leaving PowerShell.")
+            await self._talk(powershell.leave(self._keyboard, self._power))
+            self._power, self._own = None, (self._prompt,)
 
     async def _talk(self, conversation: Conversation[T]) -> T:
         return await converse(self._line, self._screen, conversation)
@@ -388,18 +456,17 @@ class SerialVenue:
                 self._channel = await self._talk(open_channel(self._keyboard))
             self._progress(f"Switching to the channel {self._channel}.")
             await self._talk(show_channel(self._keyboard, self._channel))
-            if self._own:
-                back = await self._talk(come_back(self._own))
-                if back:
-                    self._prompt = self._own
-                    self._progress("Back at our command prompt.")
-                    return
+            if await self._come_back():
+                return
             self._progress(f"Logging in as {self._login.user}.")
-            await self._talk(log_in(self._keyboard, self._login))
-            self._prompt = self._own = await self._talk(set_prompt(self._keyboard, self._markers))
+            await self._log_in()
+            if await self._come_back():  # the channel was locked: our shell stands behind its login
+                return
+            self._prompt = await self._talk(set_prompt(self._keyboard, self._markers))
+            self._own = (self._prompt,)
             self._progress("At a command prompt of our own.")
         except ChannelGone:
-            self._channel = self._own = ""
+            self._channel, self._own = "", ()
             raise
         except LoginRefused:
             raise VmError(
@@ -408,6 +475,36 @@ class SerialVenue:
                 "is reached.",
                 advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
             ) from None
+
+    async def _come_back(self) -> bool:
+        """Whether a shell that we left without a word stands in the shown channel, at its prompt."""
+        if not self._own:
+            return False
+        back = await self._talk(come_back(*self._own))
+        if not back:
+            return False
+        self._prompt = self._own[0]
+        if back == self._prompt:
+            self._own = (self._prompt,)
+            self._progress("Back at our command prompt.")
+        else:
+            self._power = Shell(powershell.FULL, back, home=self._prompt)
+            self._progress("Back at our PowerShell.")
+        return True
+
+    async def _log_in(self) -> None:
+        """Log in. A channel that does not begin to ask for that hangs, or was left half way; it is closed.
+
+        Raises NoWay, LoginRefused, Untypable.
+        """
+        try:
+            await self._talk(log_in(self._keyboard, self._login, *self._own))
+        except (NoWay, Untypable):
+            self._progress(f"The channel {self._channel} can't be used any more: closing it.")
+            await self._talk(find_home(self._keyboard))
+            await self._talk(close_by_name(self._keyboard, self._channel))
+            self._channel, self._own = "", ()
+            raise
 
 
 def _as_error(problem: ShellLost | ConnectionLost | NoWay | Untypable) -> VmError:

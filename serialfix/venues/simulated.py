@@ -12,6 +12,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,6 +22,8 @@ import platformdirs
 from serialfix.errors import AzureError, UsageError
 from serialfix.venues.arm_errors import Target, not_reached, not_signed_in
 from serialfix.venues.cloud import LOOPBACK, Cloud
+
+T = TypeVar("T")
 
 
 class _Announced(msgspec.Struct):
@@ -37,6 +40,10 @@ class _Announced(msgspec.Struct):
 
 class _State(msgspec.Struct):
     faults: list[str]
+
+
+class _Ports(msgspec.Struct):
+    ports: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +191,34 @@ def _simulated(said: _Announced, port: int) -> Simulated:
 
 async def what_is_wrong(cloud: Cloud, token: str) -> str:
     """The names of the faults of a simulated VM, as the simulator itself tells them; "" when it does not say."""
+    state = await _asked(cloud, token, "state", _State)
+    return "" if state is None else ", ".join(state.faults)
+
+
+async def ports(cloud: Cloud, token: str) -> dict[int, tuple[str, int]]:
+    """Where each TCP port of a simulated VM is reached on this machine; empty when the simulator does not say."""
+    said = await _asked(cloud, token, "ports", _Ports)
+    found = {}
+    for number, address in said.ports.items() if said is not None else ():
+        host, _, port = address.rpartition(":")
+        if _is_port(number) and _is_port(port) and host in LOOPBACK:
+            found[int(number)] = (host, int(port))
+    return found
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
+async def _asked(cloud: Cloud, token: str, what: str, kind: type[T]) -> T | None:
+    """What the simulator's own interface says, or None when it does not."""
     context = cloud.ssl_context()
     headers = {"Authorization": f"Bearer {token}"}
     try:
         async with (
             aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=10)) as session,
-            session.get(f"{cloud.arm}/simulator/state", headers=headers, ssl=context) as response,
+            session.get(f"{cloud.arm}/simulator/{what}", headers=headers, ssl=context) as response,
         ):
-            return ", ".join(msgspec.json.decode(await response.read(), type=_State).faults)
+            return msgspec.json.decode(await response.read(), type=kind)
     except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
-        return ""
+        return None

@@ -90,8 +90,9 @@ def stop_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
     )
 
 
-def start_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
-    """Start a service."""
+def start_service(name: str, *, why: str, risk: Risk, ran: bool = True) -> Change[Service]:
+    """Start a service. ``ran``: it ran before this session; then there is nothing to take back."""
+    stop = Command("cmd", f"sc stop {quoting.cmd(name)}", "write")
     return Change(
         name=f"start:{name}",
         title=f"Start the service {name}",
@@ -103,7 +104,7 @@ def start_service(name: str, *, why: str, risk: Risk) -> Change[Service]:
         after="running",
         show=str,
         check=lambda service: service.state == "running",
-        undo=NoUndo("the service was running before, and stays so"),
+        undo=NoUndo("the service was running before, and stays so") if ran else lambda _: (stop,),
         settle=90.0,
         docs="rdp-repair.md 0a.8",
     )

@@ -1,5 +1,7 @@
 """The questions: read-only, each with the parser of its answer and, in plain words, why it is asked."""
 
+from dataclasses import replace
+
 from serialfix import quoting
 from serialfix.steps import Command, Output, OutsideLook, Probe, Unreadable
 from serialfix.windows import listener, netstat, rdp_look, registry, rights, services, sessions, tasklist, tls
@@ -13,6 +15,12 @@ OUTSIDE: Probe[rdp_look.RdpLook] = Probe(
     say=lambda seen: seen.sentence,
     timeout=60.0,
 )
+
+
+def outside(port: int) -> Probe[rdp_look.RdpLook]:
+    """Remote Desktop as a client sees it, on its ``port`` inside the VM; wherever clients reach that."""
+    return replace(OUTSIDE, name=f"rdp_from_outside:{port}", query=OutsideLook(port))
+
 
 TLS_PROTOCOLS: Probe[tuple[tls.Protocol, ...]] = Probe(
     name="schannel_protocols",
@@ -152,7 +160,7 @@ def start_type(name: str) -> Probe[registry.Value | None]:
     return Probe(
         name=f"start type:{name}",
         title=f"How {name} is started",
-        why="A service that starts by itself takes the port again at the next boot.",
+        why="A service that is disabled can't be started; one that starts by itself is back at the next boot.",
         query=Command("cmd", f"reg query {quoting.cmd(key)} /v Start"),
         parse=parse,
         say=lambda value: "not set" if value is None else START_TYPES.get(value.number or 0, str(value)),

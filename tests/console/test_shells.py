@@ -16,11 +16,13 @@ from serialfix.console.shells import (
     Frame,
     NoAnswer,
     ShellLost,
+    come_back,
     cut,
     enter,
     frame,
     interrupt,
     set_prompt,
+    submit,
     type_command,
 )
 from serialfix.simulator.faults import build
@@ -348,3 +350,39 @@ def test_interrupt_proves_the_prompt() -> None:
     assert [send.data for _, send in pump.sent] == [CTRL_C]
     with pytest.raises(ShellLost):
         pump.run(interrupt("other>"))
+
+
+@pytest.mark.parametrize("found", ["abcdef>", "ghjkmn>"])
+def test_coming_back_says_which_of_our_prompts_stands_there(found: str) -> None:
+    pump = Pump(Editor(found))
+    assert pump.run(come_back("abcdef>", "ghjkmn>")) == found
+    assert pump.sent == []
+
+
+def test_coming_back_stops_what_was_left_half_typed() -> None:
+    pump = Pump(Editor("ghjkmn>"))
+    pump.drain(1.0)
+    pump.device.keys(b"half a line", pump.now)
+    assert pump.run(come_back("abcdef>", "ghjkmn>")) == "ghjkmn>"
+    assert [send.data for _, send in pump.sent] == [CTRL_C]
+
+
+@pytest.mark.parametrize("text", ["Username: ", "SAC>", "PS C:\\Windows> ", "C:\\Windows>"])
+def test_coming_back_to_something_else_presses_no_key(text: str) -> None:
+    pump = Pump(Editor(text))
+    assert pump.run(come_back("abcdef>", "ghjkmn>")) == ""
+    assert pump.sent == []
+
+
+def test_a_shell_that_ended_leaves_the_one_it_was_started_from() -> None:
+    pump = Pump(hanging([(0.5, "bcdefg>")]))
+
+    def talk() -> Conversation[str]:
+        prompt = yield from set_prompt(Keyboard(), Markers("seed"))
+        framed, row = yield from type_command(Keyboard(), Markers("other"), prompt, "dir", exact=True)
+        return (yield from submit(prompt, framed.end, row, lambda rows: "", most=99, timeout=30.0, home="bcdefg>"))
+
+    with pytest.raises(ShellLost) as lost:
+        pump.run(talk())
+    assert lost.value.found == "cmd"
+    assert pump.now < 10

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.console.channels import Login
+from serialfix.console.folder import CMD
 from serialfix.console.screen import Screen
-from serialfix.console.slices import Pages, RowsLost, Whole, line, take
+from serialfix.console.slices import RowsLost, Whole, line, take
 from serialfix.engine import Request
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS
@@ -57,7 +58,7 @@ def test_without_the_first_marker_nothing_is_taken() -> None:
 
 
 def test_the_typed_line_does_not_hold_the_markers() -> None:
-    typed = line("dir%_r%", Pages("o", 3, 4).text, begin=BEGIN, end=END)
+    typed = line(CMD, CMD.run("dir", True), CMD.rows(False, 3, 4), begin=BEGIN, end=END)
     assert BEGIN not in typed
     assert END not in typed
     assert '"3: 4:"' in typed

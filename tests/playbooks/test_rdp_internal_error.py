@@ -10,18 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serialfix.playbooks import PLAYBOOKS
+from serialfix.playbooks.listener import UNSEEN
 from serialfix.playbooks.rdp_internal_error import (
     CHANGES,
     LISTENS_AGAIN,
+    NETWORK,
     PLAYBOOK,
-    UNSEEN,
+    check_inside,
     check_outside,
     check_tls,
     judge_outside,
     repair_tls,
     verify,
 )
-from serialfix.steps import Change, Command, Do, Done, Finding, Look, Step, Unknown, Verified, Wait
+from serialfix.steps import Change, Command, Do, Done, Finding, Look, NoUndo, Step, Unknown, Verified, Wait
+from serialfix.windows.listener import Listener
 from serialfix.windows.rdp_look import Certificate, RdpLook, RdpVerdict
 from serialfix.windows.services import Service, State
 from serialfix.windows.tls import VERSIONS, Protocol, server_state
@@ -75,7 +78,7 @@ def play(generator: Generator[Step, Any, Any], answers: Mapping[str, Any], done:
         match step:
             case Look(probe, fresh):
                 ran.asked.append(probe.name + "!" * fresh)
-                values = left[probe.name]
+                values = left[probe.name.split(":")[0]]
                 answer = values.pop(0) if len(values) > 1 else values[0]
             case Do():
                 ran.proposed.append(step)
@@ -91,7 +94,10 @@ def play(generator: Generator[Step, Any, Any], answers: Mapping[str, Any], done:
 def tls(done: Done = MADE, **answers: Any) -> Ran:
     usual = {
         "schannel_protocols": [OFF, ON],
+        "rdp_listener": Listener(3389),
+        "schannel_client_off": False,
         "rdp_from_outside": seen("tls_reset"),
+        "rdp_from_inside": seen("tls_reset"),
         "elevated": True,
         "termservice": RUNNING,
         "termservice_dependents": (DEPENDENT,),
@@ -124,7 +130,7 @@ def test_a_look_that_failed_is_unknown() -> None:
 
 
 def test_more_evidence_stands_behind_the_look() -> None:
-    assert judge_outside(seen(), "more").evidence[1:] == ("more",)
+    assert judge_outside(seen(), steady=True).evidence[1:] == ("three healthy answers in a row",)
 
 
 # --- TLS ---------------------------------------------------------------------------------------------------------
@@ -170,7 +176,7 @@ def test_off_is_proposed_for_repair(values: tuple[int | None, int | None]) -> No
     ]  # fmt: skip
     (proposal,) = ran.proposed
     assert proposal.finding.status == "fault"
-    assert any("from outside (tls_reset)" in line for line in proposal.finding.evidence)
+    assert any("seen now (tls_reset)" in line for line in proposal.finding.evidence)
     assert ran.asked[-1] == "schannel_protocols!"
     assert ran.result.status == "ok"
     assert ran.result.evidence[-1] == f"now: {ON[2]}"
@@ -298,7 +304,10 @@ def test_every_change_explains_itself(change: Change[Any]) -> None:
     assert change.title
     assert change.why.endswith(".")
     assert change.docs
-    assert change.risk == ("low" if change.name.startswith("tls") else "medium")
+    # Whoever moves the port cuts off every client that is not told; what serves or runs for others is no small thing.
+    cuts = change.name.startswith(("stop:", "start:", "on-demand:", "helper", "firewall", "move_empty"))
+    cuts = cuts or (change.name.startswith("delete") and isinstance(change.undo, NoUndo))
+    assert change.risk == ("high" if change.name == "port_number" else "medium" if cuts else "low")
     assert change.flag is None
     assert isinstance(change.before.query, Command)
     assert change.before.query.effect == "read"
@@ -317,62 +326,113 @@ def test_an_expired_certificate_is_said_but_is_no_fault_of_the_handshake() -> No
 # --- verification ------------------------------------------------------------------------------------------------
 
 
-def verified(changed: bool, looks: list[Any]) -> tuple[Ran, Finding, Verified]:
-    ran = play(verify(changed), {"rdp_from_outside": looks})
-    finding, where = ran.result
-    return ran, finding, where
+def verified(changed: bool, looks: list[Any], inside: Any = LOST) -> tuple[Ran, dict[str, Finding], Verified]:
+    answers = {
+        "rdp_listener": Listener(3389),
+        "schannel_client_off": LOST,
+        "rdp_from_outside": looks,
+        "rdp_from_inside": inside,
+    }
+    ran = play(verify(changed), answers)
+    findings, where = ran.result
+    return ran, {finding.check: finding for finding in findings}, where
+
+
+def looks_of(ran: Ran, place: str) -> list[str]:
+    return [name.partition(":")[0] + "!" * name.endswith("!") for name in ran.asked if f"_{place}" in name]
 
 
 @pytest.mark.parametrize(
-    ("look", "status", "where"),
+    ("look", "inside", "status", "where"),
     [
-        (seen(), "ok", "outside"),
-        (seen("tls_alert"), "fault", "outside"),
-        (seen("not_reachable_from_here"), "unknown", "no"),
-        (LOST, "unknown", "no"),
+        (seen(), LOST, "ok", "outside"),
+        (seen("tls_alert"), seen("tls_alert"), "fault", "outside"),
+        (seen("tcp_timeout"), seen(), "fault", "outside"),
+        (seen("not_reachable_from_here"), LOST, "unknown", "no"),
+        (seen("not_reachable_from_here"), seen(), "unknown", "inside only"),
+        (seen("not_reachable_from_here"), seen("tls_reset"), "unknown", "inside only"),
+        (LOST, LOST, "unknown", "no"),
     ],
 )
-def test_without_a_change_one_look_is_enough(look: Any, status: str, where: Verified) -> None:
-    ran, finding, found = verified(False, [look])
-    assert (finding.status, found) == (status, where)
-    assert ran.asked == ["rdp_from_outside"]
+def test_without_a_change_one_look_is_enough(look: Any, inside: Any, status: str, where: Verified) -> None:
+    ran, findings, found = verified(False, [look], inside)
+    assert (findings["outside"].status, found) == (status, where)
+    assert looks_of(ran, "outside") == ["rdp_from_outside"]
+    assert len(looks_of(ran, "inside")) == (status != "ok")
     assert not ran.waited
+    assert (findings["outside"].advice == NETWORK) == (status == "fault" and inside == seen())
 
 
 def test_after_a_change_three_healthy_looks_in_a_row() -> None:
-    ran, finding, where = verified(True, [seen()])
-    assert (finding.status, where) == ("ok", "outside")
-    assert "three healthy answers in a row" in finding.evidence
-    assert ran.asked == ["rdp_from_outside", "rdp_from_outside!", "rdp_from_outside!"]
+    ran, findings, where = verified(True, [seen()])
+    assert (findings["outside"].status, findings["inside"].status, where) == ("ok", "ok", "outside")
+    assert "three healthy answers in a row" in findings["outside"].evidence
+    assert looks_of(ran, "outside") == [*2 * ["rdp_from_outside"], *2 * ["rdp_from_outside!"]]
+    assert looks_of(ran, "inside") == []
     assert [wait.seconds for wait in ran.waited] == [3.0, 3.0]
 
 
 def test_one_bad_look_starts_the_count_over() -> None:
     bad = seen("tcp_refused")
-    ran, finding, _ = verified(True, [bad, bad, seen(), seen(), bad, seen(), seen(), seen()])
-    assert finding.status == "ok"
-    assert len(ran.asked) == 8
+    ran, findings, _ = verified(True, [bad, bad, bad, seen(), seen(), bad, seen(), seen(), seen()])
+    assert findings["outside"].status == "ok"
+    assert len(looks_of(ran, "outside")) == 9
 
 
 def test_what_never_listens_again_stays_a_fault() -> None:
-    ran, finding, where = verified(True, [seen("tcp_refused")])
-    assert (finding.status, where) == ("fault", "outside")
-    assert len(ran.asked) == LISTENS_AGAIN + 1
+    ran, findings, where = verified(True, [seen("tcp_refused")], seen("tcp_refused"))
+    assert (findings["outside"].status, findings["inside"].status, where) == ("fault", "fault", "outside")
+    assert len(ran.waited) == LISTENS_AGAIN
 
 
 @pytest.mark.parametrize("offset", range(3))
 def test_what_is_up_and_down_is_not_called_healthy(offset: int) -> None:
     looks = ([seen(), seen(), seen("tcp_refused")] * 10)[offset:]
-    _, finding, where = verified(True, looks)
-    assert (finding.status, where) == ("fault", "outside")
-    assert "three healthy answers in a row" not in finding.evidence
+    _, findings, where = verified(True, looks)
+    assert (findings["outside"].status, where) == ("fault", "outside")
+    assert "three healthy answers in a row" not in findings["outside"].evidence
 
 
 @pytest.mark.parametrize("look", [LOST, seen("not_reachable_from_here")])
 def test_a_port_that_is_not_seen_is_not_waited_for(look: Any) -> None:
-    ran, finding, where = verified(True, [look])
-    assert (finding.status, where) == ("unknown", "no")
+    ran, findings, where = verified(True, [look])
+    assert (findings["outside"].status, findings["inside"].status, where) == ("unknown", "unknown", "no")
     assert not ran.waited
+
+
+@pytest.mark.parametrize("look", [LOST, seen("not_reachable_from_here")])
+def test_where_it_is_not_seen_from_outside_it_is_looked_at_inside(look: Any) -> None:
+    ran, findings, where = verified(True, [look], [seen("tcp_refused"), seen()])
+    assert (findings["outside"].status, findings["inside"].status, where) == ("unknown", "ok", "inside only")
+    assert "three healthy answers in a row" in findings["inside"].evidence
+    assert len(ran.waited) == 3
+
+
+# --- the look from inside ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "status"),
+    [
+        (seen(), LOST, "ok"),
+        (seen("tls_reset"), seen("tls_reset"), "fault"),
+        (seen("tcp_timeout"), seen(), "ok"),
+        (LOST, seen(), "ok"),
+        (LOST, LOST, "unknown"),
+    ],
+)
+def test_it_is_looked_at_inside_only_where_it_does_not_answer_from_outside(
+    outside: Any, inside: Any, status: str
+) -> None:
+    answers = {
+        "rdp_listener": Listener(3389),
+        "schannel_client_off": LOST,
+        "rdp_from_outside": outside,
+        "rdp_from_inside": inside,
+    }
+    ran = play(check_inside(), answers)
+    assert (ran.result.check, ran.result.status) == ("inside", status)
+    assert bool(looks_of(ran, "inside")) == (outside != seen())
 
 
 # --- the playbook ------------------------------------------------------------------------------------------------
@@ -380,8 +440,8 @@ def test_a_port_that_is_not_seen_is_not_waited_for(look: Any) -> None:
 
 def test_it_is_listed_and_its_checks_can_be_explained() -> None:
     assert PLAYBOOKS["rdp_internal_error"] is PLAYBOOK
-    assert [check.name for check in PLAYBOOK.checks] == ["outside", "port", "tls"]
-    assert PLAYBOOK.symptom == "outside"
+    assert [check.name for check in PLAYBOOK.checks] == ["outside", "inside", "port", "tls", "key", "certificate"]
+    assert PLAYBOOK.symptoms == ("outside", "inside")
     assert PLAYBOOK.verify is verify
     for check in PLAYBOOK.checks:
         assert check.title

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serialfix.simulator import key_files
 from serialfix.simulator.faults import build
 from tests.simulator.world import ask, shell
 
@@ -147,3 +148,48 @@ def test_reading_leaves_the_state_equal(lines: list[str], windows: str) -> None:
     assert vm.state() == before
     shell(vm, "reg add HKLM\\SOFTWARE\\x /f")
     assert vm.state() != before
+
+
+def test_a_size_is_read_from_the_folder_and_not_from_the_file() -> None:
+    vm = build([], "2022", 1)
+    at = key_files.path(vm.registry)
+    entry = vm.files.find(at)
+    assert entry is not None
+    assert entry.data is not None
+    assert "Access is denied." in ask(vm, f"type {at}")
+    assert ask(vm, f"for %i in ({at}) do @echo %~zi") == f"{len(entry.data)}\n"
+    assert ask(vm, f"for %i in ({at}) do @echo %~znxi") == f"{len(entry.data)} {entry.name}\n"
+    assert ask(vm, r"for %i in (C:\none) do @echo [%~zi]") == "[]\n"
+
+
+def test_a_folder_that_can_be_listed_holds_its_own_dot() -> None:
+    vm = build([], "2022", 1)
+    shell(vm, r"md C:\t")
+    line = r"if exist C:\t\{} (echo yes) else echo no"
+    assert [ask(vm, line.format(what)) for what in ("*", "*.*", "*.txt", "x", "..\\*", ".")] == [
+        "yes\n", "yes\n", "no\n", "no\n", "yes\n", "yes\n",
+    ]  # fmt: skip
+    shell(vm, r"echo x>C:\t\x", r"icacls C:\t /deny *S-1-5-32-544:(RD)")
+    assert [ask(vm, line.format(what)) for what in ("*", "x")] == ["no\n", "no\n"]
+    assert ask(vm, r"if exist C:\t (echo yes)") == "yes\n"
+    assert ask(vm, r"if exist C:\ (echo yes)") == "yes\n"
+
+
+def test_with_u_its_own_commands_write_utf_16_without_a_mark() -> None:
+    vm = build([], "2022", 1)
+    shell(vm, r'cmd /u /c ">C:\a echo x(y)&>>C:\a echo é"', r'cmd /u /c "hostname>C:\b"', r'cmd /a /c "echo z>C:\c"')
+    found = {name: vm.files.find(rf"C:\{name}") for name in "abc"}
+    data = {name: entry.data for name, entry in found.items() if entry is not None}
+    assert data == {
+        "a": "x(y)\r\né\r\n".encode("utf-16-le"),
+        "b": f"{vm.name}\r\n".encode(),  # a program of its own writes as it always does
+        "c": b"z\r\n",
+    }
+
+
+def test_copy_puts_files_one_behind_the_other() -> None:
+    vm = build([], "2022", 1)
+    text = shell(vm, r"echo 1>C:\a", r"echo x>C:\a", r"echo y>C:\b", r"copy /b C:\a+C:\b+C:\none C:\c", r"type C:\c")
+    assert "1 file(s) copied." in text
+    assert "\nx\ny\n" in text
+    assert "cannot find the file" in ask(vm, r"copy /b C:\none+C:\nothing C:\d")

@@ -2,7 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs, parse_knob
+from serialfix.simulator.line import Line
+from tests.simulator.world import shell
 
 
 @given(st.floats(0, 1), st.integers(0, 9))
@@ -27,6 +30,29 @@ def test_errors_say_what_is_wrong(text: str, part: str) -> None:
     with pytest.raises(ValueError, match=part) as caught:
         parse_knob(text, Knobs())
     assert "\n" not in str(caught.value)
+
+
+def test_policies_are_drawn_once_a_vm() -> None:
+    worst = [build([], "2022", seed) for seed in range(20)]
+    for seed, vm in enumerate(worst):
+        Line(vm, PRESETS["worst"], seed, 0.0)
+    assert 0 < sum("certutil" in vm.blocked for vm in worst) < 20
+    assert {vm.blocked["certutil"] for vm in worst if vm.blocked} == {1, 5}
+    calm = build([], "2022", 1)
+    Line(calm, PRESETS["calm"], 1, 0.0)
+    assert (calm.blocked, calm.language_mode) == ({}, "FullLanguage")
+    chosen = build([], "2022", 1)
+    Line(chosen, parse_knob("constrained_language=1", parse_knob("certutil_blocked=1", Knobs())), 1, 0.0)
+    assert list(chosen.blocked) == ["certutil"]
+    assert chosen.language_mode == "ConstrainedLanguage"
+
+
+def test_a_blocked_program_is_refused_by_cmd_and_powershell() -> None:
+    vm = build([], "2022", 1)
+    vm.blocked["certutil"] = 5
+    text = shell(vm, "certutil -store my", "echo [%errorlevel%]", 'powershell -nop -c "certutil -store my"')
+    assert text.count("Access is denied.") == 2
+    assert "[5]" in text
 
 
 def test_worst_is_worse_than_real() -> None:

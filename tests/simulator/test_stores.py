@@ -41,3 +41,10 @@ def test_names() -> None:
     assert stores.true_name("remote desktop") == "Remote Desktop"
     assert stores.true_name("my") == "MY"
     assert stores.true_name("nothing") is None
+
+
+def test_every_windows_has_its_stores_whether_or_not_anything_is_in_them() -> None:
+    vm = build(["healthy"], "2016", 2)
+    root = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\SystemCertificates"
+    assert {rf"{root}\{name}" for name in stores.ALWAYS} <= set(ask(vm, f"reg query {root}").split("\n"))
+    assert stores.held(vm.registry, stores.MY) == []

@@ -1,5 +1,7 @@
 """Helpers for the simulator's tests: a client in virtual time that reads with an independent terminal emulator."""
 
+import re
+
 import avt
 
 from serialfix.simulator.cmd import cmd
@@ -14,7 +16,7 @@ YEARS = ("2016", "2019", "2022", "2025")
 
 
 def shell(vm: Vm, *lines: str) -> str:
-    """Type lines into a cmd.exe of the VM, without any console; return all it wrote, line ends as newlines."""
+    """Type lines into a cmd.exe of the VM, without any console; return all it wrote: no colours, ends as newlines."""
     out: list[str] = []
     steps, left = cmd(vm, out.append, 1), list(lines)
     request = next(steps)
@@ -33,7 +35,7 @@ def shell(vm: Vm, *lines: str) -> str:
             out.append(f"<exit {end.value}>")
             break
     assert not left, f"not typed: {left}"
-    return "".join(out).replace("\r\n", "\n")
+    return re.sub(r"\x1b\[[0-9;]*m", "", "".join(out)).replace("\r\n", "\n")
 
 
 def ask(vm: Vm, line: str) -> str:

@@ -182,8 +182,16 @@ def test_no_color_means_no_escape(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_into_a_file_no_line_is_broken() -> None:
-    long = "reg query " + "x" * 300
+    long = "reg query " + "x" * 200
     assert long in shown(events.Asked("p", "t", "w", long))
+
+
+def test_what_is_very_long_is_cut_and_says_so() -> None:
+    """A script that is typed as one line; a proposal shows its commands whole."""
+    long = "reg query " + "x" * 1000
+    text = shown(events.Asked("p", "t", "w", long))
+    assert long not in text
+    assert "… (1010 characters)" in text
 
 
 def test_on_a_terminal_a_long_line_goes_on_under_its_beginning() -> None:

@@ -5,12 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serialfix.errors import UsageError
-from serialfix.venues.simulated import cache_folder, read_announcement
+from serialfix.venues import simulated
+from serialfix.venues.cloud import Cloud
+from serialfix.venues.simulated import cache_folder, ports, read_announcement, sign_in, what_is_wrong
 from tests.venues.conftest import Start
 
 ANNOUNCED: dict[str, Any] = {
@@ -120,3 +123,37 @@ async def test_a_real_one_is_found(simulator: Start) -> None:
     assert found.cloud.ca is not None
     assert found.cloud.ssl_context().get_ca_certs()
     assert found.user
+
+
+async def test_a_real_one_says_what_is_wrong_and_where_its_ports_are(simulator: Start) -> None:
+    found = await asyncio.to_thread(simulator, "--seed", "3", "--fault", "port-hijack")
+    token, _ = await sign_in(found, (found.cloud.scope,))
+    assert await what_is_wrong(found.cloud, token) == "port-hijack"
+    assert await ports(found.cloud, token) == {3389: (found.rdp_host, found.rdp_port)}
+    assert await ports(found.cloud, "another token") == {}
+    assert await what_is_wrong(found.cloud, "another token") == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"[]",
+        b'{"ports": 1}',
+        b'{"ports": {"3390": "203.0.113.7:3390"}}',
+        b'{"ports": {"3390": "127.0.0.1:70000"}}',
+        b'{"ports": {"x": "127.0.0.1:1", "0": "127.0.0.1:1", "70000": "127.0.0.1:1", "3390": "127.0.0.1:"}}',
+    ],
+)
+async def test_ports_elsewhere_or_of_another_form_are_not_believed(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(cloud: object, token: str, what: str, kind: type[Any]) -> Any:
+        assert what == "ports"
+        try:
+            return msgspec.json.decode(said, type=kind)
+        except msgspec.DecodeError:
+            return None
+
+    monkeypatch.setattr(simulated, "_asked", asked)
+    assert await ports(Cloud("simulated", "https://127.0.0.1:1", "", "127.0.0.1"), "token") == {}

@@ -2,7 +2,8 @@ r"""``icacls``: list, /save, /restore, /grant, /deny, /remove, /setowner, /inher
 
 The list's layout and the closing line are those of the real outputs icacls/01 to 12; the traps (a list is no backup,
 /restore wants the parent folder, names of accounts are translated elsewhere) rdp-repair.md 2.8 T10 to T13. What an
-administrator may not read on the RDP key from 2019 on: 2.4. /save's format is common knowledge.
+administrator may not read on the RDP key from 2019 on: 2.4. /save's format is common knowledge: UTF-16, but whether
+with a mark in front (and whether /restore wants one) no source says, so the seed chooses.
 """
 
 import re
@@ -15,7 +16,7 @@ from serialfix.simulator.filesystem import Entry, absolute, parent
 from serialfix.simulator.programs import Process
 from serialfix.simulator.security import Ace, BadRights, BadSddl, Descriptor
 from serialfix.simulator.sids import UnknownAccount
-from serialfix.simulator.vm import Vm
+from serialfix.simulator.vm import Vm, stream
 
 DENIED, NO_FILE = "Access is denied.", "The system cannot find the file specified."
 NO_PATH = "The system cannot find the path specified."
@@ -40,6 +41,11 @@ class _Bad(Exception):
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code
+
+
+def mark(vm: Vm) -> bytes:
+    """Return what a file of /save begins with on this machine."""
+    return stream(vm.seed, "icacls mark").choice((b"\xff\xfe", b""))
 
 
 def local_accounts(vm: Vm) -> dict[str, str]:
@@ -176,9 +182,10 @@ def _restore(process: Process, asked: _Asked) -> tuple[int, int, int]:
     saved = files.find(absolute(asked.restore or "", process.cwd))
     if saved is None or saved.data is None:
         raise _Bad(f"{asked.restore}: {NO_FILE}", 2)
-    if not saved.data.startswith(b"\xff\xfe"):  # a listing, not what /save wrote
-        raise _Bad(f"{asked.restore}: The data is invalid.", 13)
-    lines = [line for line in saved.data.decode("utf-16-le", "replace").lstrip("\ufeff").splitlines() if line]
+    begins, data = mark(process.vm), saved.data
+    if not data.startswith(begins) or (not begins and data[:2] == b"\xff\xfe") or data[1:2] not in {b"\0", b"\xfe"}:
+        raise _Bad(f"{asked.restore}: The data is invalid.", 13)  # a listing, not what /save wrote
+    lines = [line for line in data[len(begins) :].decode("utf-16-le", "replace").splitlines() if line]
     done = failed = code = 0
     for name, text in zip(lines[::2], lines[1::2], strict=False):
         shown = asked.name.rstrip("\\") + "\\" + name
@@ -229,7 +236,10 @@ def _each(process: Process, asked: _Asked) -> tuple[int, int, int]:
     if asked.save is not None:
         text = "".join(line + "\r\n" for line in saved)
         path = absolute(asked.save, process.cwd)
-        if not files.write(path, b"\xff\xfe" + text.encode("utf-16-le"), process.vm.now):
+        place = path if files.find(path) is not None else parent(path)
+        if files.is_folder(parent(path)) and not files.may(process.token, place, security.WRITE_DATA):
+            raise _Bad(f"{asked.save}: {DENIED}", 5)
+        if not files.write(path, mark(process.vm) + text.encode("utf-16-le"), process.vm.now):
             raise _Bad(f"{asked.save}: {NO_PATH}", 3)
     return done, failed, code
 

@@ -4,7 +4,7 @@ A rule's fields and their columns are those of the real outputs netsh-advfirewal
 column 39); the rest is common knowledge. Names are the ones people see, here in English.
 """
 
-from serialfix.simulator import firewall
+from serialfix.simulator import firewall, port_use
 from serialfix.simulator.firewall import PROTOCOLS, Rule
 from serialfix.simulator.programs import Process
 from serialfix.simulator.registry import REG_DWORD
@@ -15,6 +15,7 @@ _SCOPES = {
     "allprofiles": ("Domain", "Private", "Public"), "domainprofile": ("Domain",), "privateprofile": ("Private",),
     "publicprofile": ("Public",), "currentprofile": ("Public",),
 }  # fmt: skip
+_EDGE = {"": "No", "yes": "Yes", "deferapp": "Defer to application", "deferuser": "Defer to user"}
 _NUMBERS = {"tcp": "6", "udp": "17", "icmpv4": "1", "icmpv6": "58", "any": ""}
 
 
@@ -52,13 +53,13 @@ def _show(process: Process, values: dict[str, str]) -> int:
             ("Direction", "In" if rule.inbound else "Out"),
             ("Profiles", ",".join(rule.profiles) or "Domain,Private,Public"),
             ("Grouping", rule.group_name),
-            ("LocalIP", "Any"),
+            ("LocalIP", rule.local or "Any"),
             ("RemoteIP", rule.remote or "Any"),
             ("Protocol", PROTOCOLS.get(rule.protocol, rule.protocol)),
         ]
         if rule.protocol in {"6", "17"}:
             rows += [("LocalPort", rule.ports or "Any"), ("RemotePort", "Any")]
-        rows.append(("Edge traversal", "No"))
+        rows.append(("Edge traversal", _EDGE[rule.edge]))
         if "verbose" in values:
             rows += [("Program", rule.program), ("Service", rule.service)]
             rows += [("InterfaceTypes", "Any"), ("Security", "NotRequired"), ("Rule source", "Local Setting")]
@@ -89,13 +90,21 @@ def _edited(rule: Rule, values: dict[str, str]) -> Rule | None:
             new = firewall.changed(new, program=value)
         elif key == "service":
             new = firewall.changed(new, service="" if low == "any" else value)
-        elif key == "remoteip":
-            new = firewall.changed(new, remote="" if low == "any" else value)
+        elif key in {"remoteip", "localip"} and (low == "any" or firewall.valid_addresses(value)):
+            side = {"remoteip": "remote", "localip": "local"}[key]
+            new = firewall.changed(new, **{side: "" if low == "any" else value})
+        elif key == "edge" and low in {"yes", "no", "deferapp", "deferuser"}:
+            new = firewall.changed(new, edge="" if low == "no" else low)
         elif key == "profile":
-            names = tuple(part.strip().title() for part in value.split(","))
-            new = firewall.changed(new, profiles=() if low == "any" else names)
-        elif key not in {"name", "group", "description", "localip", "edge", "remoteport", "interfacetype", "security"}:
+            named = {part.strip() for part in low.split(",")}
+            if not named <= {"any", "domain", "private", "public"}:
+                return None
+            profiles = tuple(profile for profile, _ in firewall.PROFILES if profile.lower() in named)
+            new = firewall.changed(new, profiles=() if "any" in named else profiles)
+        elif key not in {"name", "group", "description", "remoteport", "interfacetype", "security"}:
             return None
+    if new.ports and new.protocol not in {"6", "17"}:
+        return None  # a port means nothing without TCP or UDP
     return new
 
 
@@ -183,8 +192,10 @@ def netsh(process: Process) -> int:
         return 0
     if low[:1] in (["int"], ["interface"]) and low[2:4] == ["show", "excludedportrange"]:
         process.line("\r\nProtocol tcp Port Exclusion Ranges\r\n\r\nStart Port    End Port      ")
-        process.line("----------    --------      \r\n      5985        5985      *")
-        process.line("     47001       47001      *\r\n\r\n* - Administered port exclusions.\r\n")
+        process.line("----------    --------      ")
+        for first, last, administered in port_use.excluded(process.vm.seed):
+            process.line(f"{first:10}  {last:10}      " + ("*" if administered else ""))
+        process.line("\r\n* - Administered port exclusions.\r\n")
         return 0
     if low[:2] == ["http", "show"]:
         process.line("\r\nSnapshot of HTTP service state (Server Session View): \r\n" + "-" * 53 + "\r\n")

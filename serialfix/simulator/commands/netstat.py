@@ -1,12 +1,13 @@
 """``netstat``: listeners and connections derived from what runs now.
 
-Columns, owner lines and the sentence without owner as in the real netstat-anob/01 and 06.
+Columns, owner lines and the sentence without owner as in the real netstat-anob/01 and 06. Of a process that holds
+several services any one may be named, or none (output-formats.md "Shared svchost"); which, the seed chooses.
 """
 
 from dataclasses import dataclass
 
 from serialfix.simulator.programs import Process
-from serialfix.simulator.vm import Vm
+from serialfix.simulator.vm import Vm, stream
 
 NO_OWNER = " Can not obtain ownership information"
 
@@ -23,6 +24,12 @@ class Socket:
     owner: tuple[str, str]
 
 
+def _named(vm: Vm, service: str, pid: int) -> str:
+    """The service that netstat names for a process: one that is alone there, else any of them, or none."""
+    held = vm.services.in_process(pid)
+    return service if held == [service] else stream(vm.seed, f"netstat/{service}").choice((*held, service, ""))
+
+
 def sockets(vm: Vm) -> list[Socket]:
     """Return the VM's sockets in netstat's order: TCP, TCPv6, UDP, UDPv6."""
     four: list[tuple[int, int, tuple[str, str]]] = []
@@ -32,9 +39,8 @@ def sockets(vm: Vm) -> list[Socket]:
         if found is not None and found.pid:
             image = vm.service_image(service)
             named = service
-            if image == "svchost.exe" and vm.edition.build == 14393:
-                # a shared svchost shows one of its services, and not the one that listens (output-formats.md)
-                named = vm.services.in_process(found.pid)[0]
+            if image == "svchost.exe":
+                named = _named(vm, service, found.pid)
             four.append((port, vm.service_pid(found), (named if image == "svchost.exe" else "", image)))
 
     serve("RpcSs", 135)

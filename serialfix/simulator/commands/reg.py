@@ -2,7 +2,8 @@ r"""``reg.exe``: query, add, delete, export, import, with the real program's out
 
 A key line shows the key in the letter case it was asked in, below it as made; a value is four blanks, name, four
 blanks, type, four blanks, data; DWORDs are hexadecimal, MULTI_SZ joined by ``\0`` (output-formats.md, reg query).
-Error texts and questions are common knowledge.
+Error texts and questions are common knowledge. Which first lines and continuations ``reg import`` takes is known from
+Wine's tests of reg, which are run on Windows too.
 """
 
 import re
@@ -27,6 +28,7 @@ from serialfix.simulator.registry import (
     long_name,
 )
 
+VERSION_5 = "Windows Registry Editor Version 5.00"
 DONE = "The operation completed successfully."
 KINDS = (REG_SZ, REG_MULTI_SZ, REG_EXPAND_SZ, REG_DWORD, REG_QWORD, REG_BINARY, REG_NONE)
 NO_KEY = "ERROR: The system was unable to find the specified registry key or value."
@@ -318,7 +320,7 @@ def _exported(value: Value) -> str:
 
 def export_text(process: Process, path: str) -> str:
     """Return a key and all below it in the format of a .reg file."""
-    parts = ["Windows Registry Editor Version 5.00\r\n"]
+    parts = [f"{VERSION_5}\r\n"]
     for at, key in process.vm.registry.walk(path):
         parts.append("\r\n".join([f"[{at}]", *(_exported(value) for value in key.values.values()), ""]))
     return "\r\n".join(parts) + "\r\n"
@@ -348,11 +350,13 @@ def _import(process: Process, args: list[str]) -> int:
     entry = process.vm.files.find(absolute(options.path, process.cwd))
     if entry is None or entry.data is None:
         return process.fail("ERROR: Error opening the file. There may be a disk or file system error.")
-    text = decode(entry.data).replace("\\\r\n", "").replace("\\\n", "")
-    if not text.startswith(("Windows Registry Editor", "REGEDIT4")):
+    first, _, text = decode(entry.data).lstrip(" \t").partition("\n")
+    first = first.removesuffix("\r")
+    if first != VERSION_5 and not first.startswith("REGEDIT"):
         return process.fail("ERROR: The specified file is not a registry script. You can import only registry files.")
     path: str | None = None
-    for line in text.splitlines()[1:]:
+    # A first line that begins like the old form's, and goes on in another way, is taken for a file without content.
+    for line in _joined(text) if first in (VERSION_5, "REGEDIT4") else ():
         if line.startswith("[-") and line.endswith("]"):
             process.vm.registry.delete_key(line[2:-1], as_system=process.token.is_system)
             path = None
@@ -365,6 +369,11 @@ def _import(process: Process, args: list[str]) -> int:
     # reg import says this on standard error: a known oddity of the real program
     process.err(DONE + "\r\n")
     return 0
+
+
+def _joined(text: str) -> list[str]:
+    """Return the lines, those that end with a backslash (and maybe a comment) put together with the next."""
+    return re.sub(r"\\(?:;[^\n]*)?\r?\n", "", text).splitlines()
 
 
 def _import_value(process: Process, path: str, name: str, text: str) -> None:

@@ -1,19 +1,26 @@
 r"""``schtasks``: /create, /run, /query, /end, /delete; what a task runs really runs, as its account.
 
-The way a repair uses it: rdp-repair.md 1 C15. Texts are common knowledge. A task that runs as SYSTEM has SYSTEM's
-token, so it reads and writes what an administrator cannot.
+The way a repair uses it: rdp-repair.md 1 C15. Texts are common knowledge, and so are the limit of /tr, the XML and the
+file that each task has in %SystemRoot%\System32\Tasks. A task that runs as SYSTEM has SYSTEM's token, so it reads and
+writes what an administrator cannot; endpoint protection may refuse it, delete it or keep it from running
+(``vm.system_tasks``; rdp-repair.md 0a.4: security software sees such a task).
 """
 
 from datetime import datetime
+from xml.sax.saxutils import escape
 
 from serialfix.simulator import background, sids
 from serialfix.simulator.programs import Process, Steps
 from serialfix.simulator.services import RUNNING
+from serialfix.simulator.vm import Vm
 
 _TAKES = {"/tn", "/tr", "/sc", "/st", "/ru", "/rp", "/rl", "/fo", "/sd", "/ed", "/mo", "/d", "/i", "/s", "/u", "/p"}
 NO_TASK = "ERROR: The system cannot find the file specified."
 NOT_RUN = 267011  # SCHED_S_TASK_HAS_NOT_RUN
 RUNS = 267009
+ACCESS_DENIED = -2147024891
+LONGEST = 261
+FOLDER = r"C:\Windows\System32\Tasks"
 _SYSTEM = {"system", r"nt authority\system", "s-1-5-18", "localsystem"}
 
 
@@ -24,7 +31,11 @@ def _options(process: Process) -> tuple[str, dict[str, str], set[str]] | None:
     flags: set[str] = set()
     while args:
         arg = args.pop(0).lower()
-        if arg in _TAKES and args:
+        if arg == "/xml":
+            flags.add(arg)
+            if args and args[0].lower() == "one":
+                args.pop(0)
+        elif arg in _TAKES and args:
             values[arg] = args.pop(0)
         elif arg in {"/f", "/v", "/nh", "/z", "/it", "/np", "/hresult"}:
             flags.add(arg)
@@ -52,6 +63,11 @@ def _create(process: Process, values: dict[str, str], flags: set[str]) -> Steps:
                 f"ERROR: Invalid syntax. Mandatory option '{option[1:]}' is missing.\r\nType \"SCHTASKS /CREATE /?\" "
                 "for usage."
             )
+    if len(values["/tr"]) > LONGEST:
+        return process.fail(
+            f"ERROR: Invalid syntax. Value for '/TR' option should not be more than {LONGEST} character(s).\r\nType "
+            '"SCHTASKS /CREATE /?" for usage.'
+        )
     if schedule not in {"once", "onstart", "onlogon", "daily", "weekly", "minute", "hourly", "monthly", "onidle"}:
         return process.fail("ERROR: Invalid Schedule Type specified.")
     if schedule == "once" and "/st" not in values:
@@ -61,6 +77,9 @@ def _create(process: Process, values: dict[str, str], flags: set[str]) -> Steps:
         return process.fail("ERROR: Access is denied.")
     if user and user.lower() not in _SYSTEM and user.lower() != process.vm.user.lower():
         return process.fail("ERROR: No mapping between account names and security IDs was done.")
+    protection = process.vm.system_tasks if user.lower() in _SYSTEM else "allowed"
+    if protection == "refused":
+        return process.fail("ERROR: Access is denied.")
     old = _find(process, name)
     if old is not None:
         if "/f" not in flags:
@@ -68,7 +87,7 @@ def _create(process: Process, values: dict[str, str], flags: set[str]) -> Steps:
             answer = (yield from process.read_line()).strip().lower()
             if answer[:1] != "y":
                 return 0
-        del process.vm.tasks[old]
+        _forget(process.vm, old)
     start = values.get("/st", "00:00")
     now = process.vm.clock()
     if schedule == "once" and start <= f"{now:%H:%M}" and "/sd" not in values:
@@ -83,9 +102,62 @@ def _create(process: Process, values: dict[str, str], flags: set[str]) -> Steps:
         "last run": "11/30/1999 12:00:00 AM",
         "last result": NOT_RUN,
     }
+    stored = b"\xff\xfe" + _xml(process.vm, name).encode("utf-16-le")
+    process.vm.files.write(rf"{FOLDER}\{name}", stored, process.vm.now)
     process.vm.note("task created", name=name)
+    if protection == "removed":
+        process.vm.later(0.5, lambda: _forget(process.vm, name))
     process.line(f'SUCCESS: The scheduled task "{name}" has successfully been created.')
     return 0
+
+
+def _forget(vm: Vm, name: str) -> None:
+    vm.tasks.pop(name, None)
+    vm.files.delete(rf"{FOLDER}\{name}")
+
+
+def _xml(vm: Vm, name: str) -> str:
+    """Return a task's definition as the Task Scheduler exports it."""
+    task = vm.tasks[name]
+    program, _, arguments = str(task["run"]).partition(" ")
+    if program.startswith('"'):
+        program, _, arguments = str(task["run"])[1:].partition('"')
+    system = task["user"] == "SYSTEM"
+    user = sids.SYSTEM if system else str(vm.accounts[vm.user]["sid"])
+    rows = [
+        '<?xml version="1.0" encoding="UTF-16"?>',
+        '<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">',
+        "  <RegistrationInfo>",
+        f"    <Date>{vm.clock():%Y-%m-%dT%H:%M:%S}</Date>",
+        f"    <Author>{escape(vm.name.upper()[:15])}\\{escape(vm.user)}</Author>",
+        f"    <URI>\\{escape(name)}</URI>",
+        "  </RegistrationInfo>",
+        "  <Principals>",
+        '    <Principal id="Author">',
+        f"      <RunLevel>{'HighestAvailable' if task['level'] == 'highest' else 'LeastPrivilege'}</RunLevel>",
+        f"      <UserId>{user}</UserId>",
+        *([] if system else ["      <LogonType>InteractiveToken</LogonType>"]),
+        "    </Principal>",
+        "  </Principals>",
+        "  <Settings>",
+        "    <DisallowStartIfOnBatteries>true</DisallowStartIfOnBatteries>",
+        "    <StopIfGoingOnBatteries>true</StopIfGoingOnBatteries>",
+        "    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>",
+        "  </Settings>",
+        "  <Triggers>",
+        "    <TimeTrigger>",
+        f"      <StartBoundary>{vm.clock():%Y-%m-%d}T{task['start']}:00</StartBoundary>",
+        "    </TimeTrigger>",
+        "  </Triggers>",
+        '  <Actions Context="Author">',
+        "    <Exec>",
+        f"      <Command>{escape(program)}</Command>",
+        *([f"      <Arguments>{escape(arguments.strip())}</Arguments>"] if arguments.strip() else []),
+        "    </Exec>",
+        "  </Actions>",
+        "</Task>",
+    ]
+    return "".join(row + "\r\n" for row in rows)
 
 
 def _run(process: Process, values: dict[str, str]) -> int:
@@ -105,6 +177,9 @@ def _run(process: Process, values: dict[str, str]) -> int:
     def begin() -> None:
         from serialfix.simulator.cmd import as_task
 
+        if task["user"] == "SYSTEM" and vm.system_tasks == "blocked":
+            ended(ACCESS_DENIED)
+            return
         token = sids.LOCAL_SYSTEM if task["user"] == "SYSTEM" else vm.administrator()
         background.run(vm, as_task(vm, str(task["run"]), token), ended)
 
@@ -146,6 +221,10 @@ def _query(process: Process, values: dict[str, str], flags: set[str]) -> int:
     names = [each for each in process.vm.tasks if not wanted or each.lower() == wanted.lower()]
     if wanted and not names:
         return process.fail(NO_TASK)
+    if "/xml" in flags:
+        for name in names:
+            process.line(_xml(process.vm, name))
+        return 0
     form = values.get("/fo", "table").lower()
     rows = [_row(process, name, verbose="/v" in flags) for name in names]
     if form == "csv":
@@ -202,7 +281,7 @@ def schtasks(process: Process) -> Steps:
             process.out(f'WARNING: Are you sure you want to remove the task "{name}" (Y/N)? ')
             if (yield from process.read_line()).strip().lower()[:1] != "y":
                 return 0
-        del process.vm.tasks[name]
+        _forget(process.vm, name)
         process.vm.note("task deleted", name=name)
         process.line(f'SUCCESS: The scheduled task "{name}" was successfully deleted.')
         return 0

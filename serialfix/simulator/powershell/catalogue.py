@@ -7,6 +7,7 @@ import sys
 
 from serialfix.simulator.powershell.binding import COMMON
 from serialfix.simulator.powershell.cmdlets import ALIASES, CMDLETS
+from serialfix.simulator.powershell.constructors import CONSTRUCTORS, METHODS
 from serialfix.simulator.powershell.evaluator import STATEMENTS
 from serialfix.simulator.powershell.members import CASTS, INSTANCE, STATIC
 from serialfix.simulator.powershell.operators import BITWISE, COMPARISON
@@ -39,8 +40,11 @@ def page() -> str:
         parameters = ", ".join(f"-{name}" + ("" if takes else " (switch)") for name, takes in cmdlet.parameters.items())
         lines.append(f"- `{cmdlet.name}`: {parameters or 'no parameters'}")
     lines += ["\n## Aliases\n", ", ".join(f"`{alias}` = `{name}`" for alias, name in sorted(ALIASES.items())) + "\n"]
+    lines.append("## Constructors\n")
+    lines.append("With `New-Object` or `::new()`: " + _codes(f"[{name}]" for name in CONSTRUCTORS) + "\n")
     lines.append("## Methods\n")
     lines += [f"- `{kind}`: {_codes(methods)}" for kind, methods in INSTANCE.items()]
+    lines += [f"- `System.{kind}`: {_codes(methods)}" for kind, methods in METHODS.items()]
     lines.append("\n## Static members\n")
     lines += [f"- `[{kind}]`: {_codes(names)}" for kind, names in STATIC.items()]
     lines.append(

@@ -6,13 +6,17 @@ Texts, and lines that break inside words with three blanks before the rest: the 
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One error. ``activity``: the command's name, '' for none; ``target`` as CategoryInfo shows it."""
+    """One error. ``activity``: the command's name, '' for none; ``target`` as CategoryInfo shows it.
+
+    ``thrown``: the .NET exception as an object, where one is known.
+    """
 
     message: str
     category: str = "NotSpecified"
@@ -20,6 +24,7 @@ class Record:
     activity: str = ""
     exception: str = "RuntimeException"
     identifier: str = "RuntimeException"
+    thrown: Any = None
 
 
 class Thrown(Exception):
@@ -79,6 +84,11 @@ def shown(record: Record, position: Position | None, *, width: int = WIDTH) -> s
     lines += _broken(f"    + CategoryInfo          : {kind}")
     lines += _broken(f"    + FullyQualifiedErrorId : {record.identifier}")
     return "".join(line + "\r\n" for line in [*lines, " "])
+
+
+def coloured(text: str) -> str:
+    """Return text as the console host writes it: red on black, its own colours behind it (windows-sac.md 3.2)."""
+    return f"\x1b[91m\x1b[40m{text.removesuffix(chr(13) + chr(10))}\x1b[m\r\n"
 
 
 def not_recognized(name: str) -> Record:

@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from serialfix.simulator.cmd_streams import Streams
 from serialfix.simulator.filesystem import absolute
-from serialfix.simulator.powershell import binding, errors, members, operators
+from serialfix.simulator.powershell import binding, errors, exceptions, members, operators, progress
 from serialfix.simulator.powershell.errors import Position, Record, Thrown
 from serialfix.simulator.powershell.syntax import Tree, parse, plain
 from serialfix.simulator.powershell.values import (
@@ -70,9 +70,13 @@ class Shared:
     modules: set[str] = field(default_factory=lambda: {"PSReadLine"})
     functions: dict[str, Block] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    statics: dict[str, Value] = field(default_factory=dict)
     succeeded: bool = True
     last_exit: int | None = None
     silent: bool = False
+    merged: list[Value] | None = None  # where 2>&1 collects errors
+    red: bool = False  # errors go to a console, in colour
+    prepared: bool = False  # a module was loaded by itself already
 
     @property
     def vm(self) -> "Vm":
@@ -186,8 +190,19 @@ class Evaluator:
         return Position(row + 1, line, column + 1, min(length, len(line) - column))
 
     def print_error(self, record: Record) -> None:
-        """Write an error to the console."""
-        self.shared.streams.err(errors.shown(record, self.position(), width=self.shared.width))
+        """Write an error to the console, or into the output where 2>&1 says so."""
+        if self.shared.merged is not None:
+            self.shared.merged.append(self.caught(record))
+            return
+        shown = errors.shown(record, self.position(), width=self.shared.width)
+        self.shared.streams.err(errors.coloured(shown) if self.shared.red else shown)
+
+    def caught(self, record: Record) -> Obj:
+        """Return an error as an object, which is shown as the console shows an error."""
+        made = error_object(record)
+        shown = errors.shown(record, self.position(), width=self.shared.width)
+        made.hidden["shown"] = shown.removesuffix("\r\n").split("\r\n")
+        return made
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -305,20 +320,37 @@ class Evaluator:
             try:
                 found += yield from self.block(_child(node, "statement_block"))
             except Thrown as thrown:
-                clauses = next((child for child in node.children if child.type == "catch_clauses"), None)
-                if clauses is None:
+                error = self.caught(thrown.record)
+                clause = self._clause(node, error)
+                if clause is None:
                     raise
                 self.shared.records.append(thrown.record)
                 before = self.variables.get("_")
-                self.variables["_"] = error_object(thrown.record)
+                self.variables["_"] = error
                 try:
-                    found += yield from self.block(_child(clauses.children[0], "statement_block"))
+                    found += yield from self.block(_child(clause, "statement_block"))
                 finally:
                     self.variables["_"] = before
         finally:
             if final is not None:
                 found += yield from self.block(_child(final, "statement_block"))
         return found
+
+    def _clause(self, node: Node, error: Obj) -> Node | None:
+        """Return the catch clause that takes an error: one that names its exception or one within, or none by name."""
+        clauses = next((child for child in node.children if child.type == "catch_clauses"), None)
+        thrown = error.get("Exception")
+        kinds = {"exception"}
+        for each_one in exceptions.chain(thrown):
+            kinds |= {each_one.kind.lower(), each_one.kind.lower().removeprefix("system.")}
+        for clause in clauses.children if clauses else ():
+            named = next((child for child in clause.children if child.type == "catch_type_list"), None)
+            wanted = (
+                [_type(self.of(child)) for child in named.children if child.type == "type_literal"] if named else []
+            )
+            if named is None or any(name.lower().removeprefix("system.") in kinds for name in wanted):
+                return clause
+        return None
 
     def _switch(self, node: Node) -> Output:
         value = one((yield from self.block(_child(node, "switch_condition"))))
@@ -400,18 +432,17 @@ class Evaluator:
         left = plain(node.children[0].children[0])
         sign = self.of(node.children[1])
         right = node.children[2]
+        stages = right.children if right.type == "pipeline" else []
+        stages = stages[0].children if len(stages) == 1 and stages[0].type == "pipeline_chain" else stages
         silent, self.shared.silent = self.shared.silent, True  # programs write into the variable, not to the console
         try:
-            values = yield from self.statement(right)
+            if len(stages) == 1 and stages[0].type not in {"command", "assignment_expression"}:
+                value = yield from self.value(stages[0])  # an expression's array stays one, even of one element
+                self.shared.succeeded = True
+            else:
+                value = one((yield from self.statement(right)))
         finally:
             self.shared.silent = silent
-        value = one(values)
-        inner = plain(right.children[0]) if right.type == "pipeline" and right.child_count == 1 else right
-        if (
-            right.type == "pipeline"
-            and inner.type in {"parenthesized_expression", "array_literal_expression"} | _ARRAYS
-        ):
-            value = yield from self.value(inner)
         if sign != "=":
             value = operators.arithmetic(sign[0], (yield from self.value(left)), value)
         yield from self.assign(left, value)
@@ -425,7 +456,9 @@ class Evaluator:
         elif left.type == "member_access":
             target = yield from self.value(left.children[0])
             name = self.of(left.children[-1])
-            if isinstance(target, (Table, Obj)):
+            if isinstance(target, TypeName) and self.of(left.children[1]) == "::":
+                members.set_static(self, target.name, name, value)
+            elif isinstance(target, (Table, Obj)):
                 target.set(name, value)
             else:
                 raise Thrown(Record(f"The property '{name}' cannot be found on this object.", "InvalidOperation"))
@@ -449,9 +482,15 @@ class Evaluator:
         self.shared.succeeded = True
         call = yield from self._call(node)
         call = replace(call, given=given, first=first, last=last)
+        outer = self.shared.merged
+        joins = any(operator == "2>&1" for operator, _ in call.redirects)
+        if joins:
+            self.shared.merged = []
         try:
             values = yield from self.invoke(call)
+            values = [*values, *(self.shared.merged or ())] if joins else values
         finally:
+            self.shared.merged = outer
             keep = self.current
             self.current = before if before is not None and keep is node and not last else node
         for operator, target in call.redirects:
@@ -499,7 +538,13 @@ class Evaluator:
                 words += [binding.Word(part, part) for part in source.removeprefix("--%").split()]
             else:
                 value = yield from self.value(child)
-                if number_of and glued[number_of - 1] and words and not words[-1].parameter:
+                if (
+                    child.type != "argument_list"
+                    and number_of
+                    and glued[number_of - 1]
+                    and words
+                    and not words[-1].parameter
+                ):
                     joined = text(words[-1].value) + text(value)
                     words[-1] = binding.Word(joined, joined)
                 else:
@@ -525,6 +570,7 @@ class Evaluator:
         found = CMDLETS.get(ALIASES.get(low, low).lower())
         if found is not None:
             bound = binding.bind(found, call, self)
+            yield from progress.first_use(self, found.name)
             try:
                 return (yield from found.run(bound))
             except Thrown as thrown:
@@ -549,6 +595,8 @@ class Evaluator:
         tail = "".join(" " + binding.native_word(word) for word in call.words)
         parts: list[str] = []
         faults: list[str] = []
+        told: list[str] = []  # for a 2>&1 further out
+        merges = self.shared.merged is not None
         outer = self.shared.streams
         direct = call.last and not self.shared.silent and not call.redirects
         hides = any(op.startswith(("2", "*")) for op, _ in call.redirects)
@@ -558,11 +606,15 @@ class Evaluator:
         stdin = None if call.first else Stdin("\r\n".join(formatting.lines(call.given, self.shared.width)) + "\r\n")
         streams = Streams(
             outer.out if direct else parts.append,
-            parts.append if joins else faults.append if hides else outer.err,
+            parts.append if joins else faults.append if hides else told.append if merges else outer.err,
             outer.stdin if call.first else stdin,
             outer.to_console and direct,
         )
         code = yield from shell.program(f'"{name}"' if " " in name else name, tail, streams)
+        for line in "".join(told).splitlines():
+            self.print_error(
+                Record(line, "NotSpecified", f"({line}:String)", name, "RemoteException", "NativeCommandError")
+            )
         self.shared.last_exit = code
         self.shared.succeeded = code == 0
         for op, target in call.redirects:
@@ -721,6 +773,13 @@ class Evaluator:
         yield from ()
         return TypeName(_type(self.of(node)))
 
+    def _v_argument_list(self, node: Node) -> Run:
+        """Evaluate brackets right behind a command's word, which are an argument of their own: ``New-Object T($a)``."""
+        found: list[Value] = []
+        for part in _deep(node, "argument_expression", deeper=False):
+            found.append((yield from self.value(part)))
+        return one(found) if len(found) < 2 else found
+
     def _v_variable(self, node: Node) -> Run:
         yield from ()
         name = _variable(self.of(node))
@@ -840,9 +899,12 @@ class Evaluator:
             arguments.append((yield from self.value(part)))
         if isinstance(target, Block) and name.lower() in {"invoke", "invokereturnasis"}:
             return one((yield from self.run_block(target, [], arguments)))
-        if static:
-            return members.call_static(self, _name(target), name, arguments)
-        return members.call(self, target, name, arguments)
+        done = (
+            members.call_static(self, _name(target), name, arguments)
+            if static
+            else members.call(self, target, name, arguments)
+        )
+        return (yield from done) if isinstance(done, Generator) else done
 
     def _expand(self, source: str, *, here: bool = False) -> Run:
         """Expand the text of a double-quoted string."""
@@ -878,9 +940,6 @@ class Evaluator:
             found += constants.get(name.lower()) or text(self.read(name))
             at = match.end()
         return found
-
-
-_ARRAYS = {"array_expression", "hash_literal_expression", "script_block_expression"}
 
 
 def _name(target: Value) -> str:
@@ -927,7 +986,9 @@ def _deep(node: Node, kind: str, *, deeper: bool = True) -> list[Node]:
 
 def error_object(record: Record) -> Obj:
     """Return what ``$_`` is in a catch block."""
-    exception = Obj(f"System.Management.Automation.{record.exception}", {"Message": record.message}, record.message)
+    exception = record.thrown or exceptions.exception(
+        f"System.Management.Automation.{record.exception}", record.message
+    )
     return Obj(
         "System.Management.Automation.ErrorRecord",
         {

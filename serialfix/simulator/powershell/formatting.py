@@ -70,6 +70,8 @@ def lines(values: list[Value], width: int) -> list[str]:
         value = values[at]
         if isinstance(value, Obj) and value.kind == "Format":
             found += value.source
+        elif isinstance(value, Obj) and "shown" in value.hidden:
+            found += value.hidden["shown"]
         elif isinstance(value, Table):
             found += table([_pair(key, item) for key, item in value.items()], _PAIRS, width)
         elif isinstance(value, Obj) and _simple(value):

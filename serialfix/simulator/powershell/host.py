@@ -7,6 +7,7 @@ on the banner has one line more (common knowledge). Exit codes of -Command: 1 af
 import base64
 import binascii
 from collections.abc import Generator
+from random import Random
 from typing import TYPE_CHECKING
 
 from serialfix.simulator.cmd_streams import Exit, Streams
@@ -14,11 +15,12 @@ from serialfix.simulator.powershell import errors, formatting
 from serialfix.simulator.powershell.errors import Position, Record, Thrown
 from serialfix.simulator.powershell.evaluator import Evaluator, Jump, Shared
 from serialfix.simulator.powershell.syntax import Incomplete, ParserError, Tree, parse
-from serialfix.simulator.powershell.values import Value
-from serialfix.simulator.programs import Interrupted, ReadLine, Request, split_arguments
+from serialfix.simulator.powershell.values import Value, text
+from serialfix.simulator.programs import Interrupted, ReadLine, Request, Sleep, split_arguments
 
 if TYPE_CHECKING:
     from serialfix.simulator.cmd import Shell
+    from serialfix.simulator.vm import Vm
 
 BANNER = "Windows PowerShell\r\nCopyright (C) Microsoft Corporation. All rights reserved.\r\n\r\n"
 NEWER = "Install the latest PowerShell for new features and improvements! https://aka.ms/PSWindows\r\n\r\n"
@@ -40,21 +42,21 @@ def _full(typed: str) -> str:
 def powershell(shell: "Shell", tail: str, streams: Streams) -> Generator[Request, str, int]:
     """Run powershell.exe with a command line; return its exit code."""
     words = split_arguments(tail)
-    logo, text = True, None
+    logo, asked, profile = True, None, True
     while words:
         if words[0][:1] not in "-/":
-            text = " ".join(words)
+            asked = " ".join(words)
             break
         option = _full(words.pop(0))
         if option == "command":
-            text = " ".join(words)
+            asked = " ".join(words)
             break
         if option == "file":
-            text = "& '" + (words[0] if words else "") + "' " + " ".join(words[1:])
+            asked = "& '" + (words[0] if words else "") + "' " + " ".join(words[1:])
             break
         if option == "encodedcommand":
             try:
-                text = base64.b64decode(words.pop(0) if words else "", validate=True).decode("utf-16-le")
+                asked = base64.b64decode(words.pop(0) if words else "", validate=True).decode("utf-16-le")
             except (binascii.Error, UnicodeDecodeError):
                 streams.err(
                     "Cannot process the command because the value specified with -EncodedCommand is not properly "
@@ -67,23 +69,27 @@ def powershell(shell: "Shell", tail: str, streams: Streams) -> Generator[Request
             words[:1] = []
         elif option == "nologo":
             logo = False
+        elif option == "noprofile":
+            profile = False
         elif option not in _SWITCHES:
-            text = " ".join(["-" + option, *words])
+            asked = " ".join(["-" + option, *words])
             break
     child = shell.child()
     child.batch = None
-    shared = Shared(
-        child,
-        streams,
-    )
+    shared = Shared(child, streams, mode=shell.vm.language_mode, red=streams.to_console)
     shared.location = shell.cwd
+    yield Sleep(shell.vm.random("powershell starts").uniform(1.0, 5.0))
     scope = Evaluator(shared, Tree(parse("").root, b"", ""), {})
     try:
-        if text == "-" or (text is None and streams.stdin is not None):
+        if asked == "-" or (asked is None and streams.stdin is not None):
             return (yield from _from_stdin(scope, streams))
-        if text is not None:
-            return (yield from run_text(scope, text))
-        return (yield from _interact(scope, logo=logo))
+        if asked is not None:
+            return (yield from run_text(scope, asked))
+        if logo:
+            streams.out(BANNER + (NEWER if shell.vm.edition.build >= 20348 else ""))
+        if profile:
+            yield from run_text(scope, _profile(shell.vm))
+        return (yield from _interact(scope))
     except Exit as end:
         return end.code
 
@@ -104,26 +110,26 @@ def _from_stdin(scope: Evaluator, streams: Streams) -> Generator[Request, str, i
     return code
 
 
-def run_text(scope: Evaluator, text: str) -> Generator[Request, str, int]:
-    """Parse and run a text, printing its output statement by statement; return the exit code."""
+def run_text(scope: Evaluator, source: str) -> Generator[Request, str, int]:
+    """Parse and run a source, printing its output statement by statement; return the exit code."""
     shared = scope.shared
     try:
-        tree = parse(text)
+        tree = parse(source)
     except Incomplete:
         missing = (
             "The string is missing the terminator."
-            if text.count('"') % 2 or text.count("'") % 2
+            if source.count('"') % 2 or source.count("'") % 2
             else ("Missing closing '}' in statement block or type definition.")
         )
         _print(shared, Record(missing, "ParserError", ":", "", "ParentContainsErrorRecordException",
                               "TerminatorExpectedAtEndOfString" if "string" in missing else "MissingEndCurlyBrace"),
-               Position(1, text.splitlines()[0] if text.strip() else "", 1, 1))  # fmt: skip
+               Position(1, source.splitlines()[0] if source.strip() else "", 1, 1))  # fmt: skip
         return 1
     except ParserError as error:
-        line = text.count("\n", 0, error.at)
-        start = text.rfind("\n", 0, error.at) + 1
+        line = source.count("\n", 0, error.at)
+        start = source.rfind("\n", 0, error.at) + 1
         record = Record(str(error), "ParserError", ":", "", "ParentContainsErrorRecordException", error.kind)
-        whole = text.split("\n")[line] if line < len(text.split("\n")) else ""
+        whole = source.split("\n")[line] if line < len(source.split("\n")) else ""
         _print(shared, record, Position(line + 1, whole, error.at - start + 1, max(1, len(error.token))))
         return 1
     scope.tree = tree
@@ -146,7 +152,7 @@ def run_text(scope: Evaluator, text: str) -> Generator[Request, str, int]:
                 break
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as bug:
             # what the simulator cannot do must not end the whole machine; the journal says what it was
-            scope.vm.note("not modelled", text=text, error=repr(bug))
+            scope.vm.note("not modelled", text=source, error=repr(bug))
             record = Record(
                 "This is not modelled by this simulator.", "NotImplemented", ":", "", "NotImplementedException"
             )
@@ -175,33 +181,57 @@ def show(shared: Shared, values: list[Value]) -> None:
 
 
 def _print(shared: Shared, record: Record, position: Position) -> None:
-    shared.streams.err(errors.shown(record, position, width=shared.width))
+    shown = errors.shown(record, position, width=shared.width)
+    shared.streams.err(errors.coloured(shown) if shared.red else shown)
 
 
-def _interact(scope: Evaluator, *, logo: bool) -> Generator[Request, str, int]:
+def _profile(vm: "Vm") -> str:
+    """Return the administrator's profile: none, or one of those people have. By seed."""
+    return Random(f"{vm.seed}/profile").choice(
+        (
+            "",
+            "",
+            "function prompt { 'PS [' + (Get-Date -Format HH:mm) + '] ' + (Get-Location).Path + '> ' }",
+            "Write-Host 'Loading personal and system profiles took 812ms.'",
+        )
+    )
+
+
+def _prompt(scope: Evaluator) -> Generator[Request, str, str]:
+    """Return what stands before a line: what the function ``prompt`` gives, where somebody wrote one."""
+    function = scope.shared.functions.get("prompt")
+    if function is None:
+        return f"PS {scope.shared.location}> "
+    before = scope.shared.succeeded
+    try:
+        made = yield from scope.run_block(function, [], [])
+    except Thrown:
+        made = []
+    scope.shared.succeeded = before
+    return "".join(text(each_one) for each_one in made) or "PS>"
+
+
+def _interact(scope: Evaluator) -> Generator[Request, str, int]:
     shared = scope.shared
-    if logo:
-        newer = NEWER if scope.vm.edition.build >= 20348 else ""
-        shared.streams.out(BANNER + newer)
     while True:
         try:
-            shared.streams.out(f"PS {shared.location}> ")
-            text = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules)
+            shared.streams.out((yield from _prompt(scope)))
+            line = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules)
             while True:
                 try:
-                    parse(text)
+                    parse(line)
                 except Incomplete:
                     shared.streams.out(">> ")
                     more = yield ReadLine(purpose="more", doubles="PSReadLine" in shared.modules)
                     if not more.strip():
                         break
-                    text += "\n" + more
+                    line += "\n" + more
                     continue
                 except ParserError:
                     pass
                 break
-            if text.strip():
-                yield from run_text(scope, text)
+            if line.strip():
+                yield from run_text(scope, line)
         except Interrupted:
             shared.streams.out("")
         except Exit as end:

@@ -5,6 +5,7 @@ What there is stands in INSTANCE, STATIC and CASTS, from which docs/simulated-po
 
 import base64
 import hashlib
+import ipaddress
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from uuid import UUID
 from serialfix.simulator import security
 from serialfix.simulator.file_sets import decode
 from serialfix.simulator.filesystem import absolute
+from serialfix.simulator.powershell import ssl_stream
 from serialfix.simulator.powershell.errors import Record, Thrown
 from serialfix.simulator.powershell.values import (
     Block,
@@ -222,19 +224,20 @@ def call(evaluator: "Evaluator", target: Value, name: str, args: list[Value]) ->
                    "RuntimeException", "InvokeMethodOnNull")
         )  # fmt: skip
     if isinstance(target, Obj):
+        _guard(evaluator, target.kind)
         for key, method in target.methods.items():
             if key.lower() == name.lower():
-                return method(*args)
+                try:
+                    return method(*args)
+                except TypeError:
+                    raise _no_overload(name, args) from None
     for kind in (type_name(target), "System.Object"):
         for key, found in INSTANCE.get(kind, {}).items():
             if key.lower() == name.lower():
                 try:
                     return found(evaluator, target, args)
                 except (TypeError, IndexError):
-                    raise Thrown(
-                        Record(f'Cannot find an overload for "{name}" and the argument count: "{len(args)}".',
-                               "NotSpecified", ":", "", "MethodException", "MethodCountCouldNotFindBest")
-                    ) from None  # fmt: skip
+                    raise _no_overload(name, args) from None
     if isinstance(target, list):
         return [call(evaluator, item, name, args) for item in target]
     raise Thrown(
@@ -246,7 +249,33 @@ def call(evaluator: "Evaluator", target: Value, name: str, args: list[Value]) ->
 # -- casts ----------------------------------------------------------------------------------------------------------
 
 CASTS = ("int", "long", "double", "string", "bool", "array", "char", "byte", "byte[]", "string[]", "int[]", "datetime",
-         "void", "pscustomobject", "hashtable", "guid", "uint32", "object[]")  # fmt: skip
+         "void", "pscustomobject", "hashtable", "guid", "uint32", "object[]", "Net.IPAddress",
+         "Net.Security.RemoteCertificateValidationCallback", "Security.Authentication.SslProtocols")  # fmt: skip
+DELEGATES = {"net.security.remotecertificatevalidationcallback", "scriptblock"}
+
+
+def _protocols(name: str, value: Value) -> int:
+    try:
+        return ssl_stream.protocols(value)
+    except ValueError as problem:
+        raise Thrown(
+            Record(f'Cannot convert value "{text(value)}" to type "{name}". Error: "{problem}"', "InvalidArgument",
+                   ":", "", "RuntimeException", "InvalidCastConstrained")
+        ) from None  # fmt: skip
+
+
+def ip_address(value: str) -> Obj:
+    """Return a .NET address. Raises Thrown."""
+    try:
+        found = ipaddress.ip_address(value)
+    except ValueError:
+        raise Thrown(
+            Record(f'Cannot convert value "{value}" to type "System.Net.IPAddress". Error: "An invalid IP address was '
+                   'specified."', "InvalidArgument", ":", "", "RuntimeException", "InvalidCastParseTargetInvocation")
+        ) from None  # fmt: skip
+    family = "InterNetwork" if found.version == 4 else "InterNetworkV6"
+    properties: dict[str, Value] = {"AddressFamily": family, "IPAddressToString": str(found)}
+    return Obj("System.Net.IPAddress", properties, str(found))
 
 
 def cast(name: str, value: Value) -> Value:
@@ -274,6 +303,12 @@ def cast(name: str, value: Value) -> Value:
         return None
     if low == "guid":
         return str(UUID(text(value)))
+    if low in DELEGATES:
+        return value
+    if low == "security.authentication.sslprotocols":
+        return ssl_stream.named(_protocols(name, value))
+    if low == "net.ipaddress":
+        return ip_address(text(value))
     if low in {"pscustomobject", "psobject", "hashtable", "object", "xml", "ordered"}:
         return value
     raise Thrown(
@@ -446,6 +481,27 @@ def _from_base64(value: Value) -> bytes:
                   "FromBase64String") from None  # fmt: skip
 
 
+def _to_base64(e: "Evaluator", data: Value, *rest: Value) -> str:
+    """Take all, ``(data, option)`` with 1 for lines of 76, or ``(data, offset, length)``."""
+    whole = bytes(cast("byte[]", data))
+    if len(rest) > 1:
+        start = int(number(rest[0]))
+        whole = whole[start : start + int(number(rest[1]))]
+    shown = base64.b64encode(whole).decode()
+    lines = len(rest) == 1 and text(rest[0]).lower() in {"1", "insertlinebreaks"}
+    return "\r\n".join(shown[at : at + 76] for at in range(0, len(shown), 76)) if lines else shown
+
+
+def _hex(e: "Evaluator", data: Value, start: Value = 0, length: Value = None) -> str:
+    whole = bytes(cast("byte[]", data))[int(number(start)) :]
+    return "-".join(f"{byte:02X}" for byte in (whole if length is None else whole[: int(number(length))]))
+
+
+def _manager_protocols(e: "Evaluator") -> Value:
+    """Return what web requests offer; SslStream does not ask for it."""
+    return e.shared.statics.get("net.servicepointmanager::securityprotocol", ssl_stream.named(ssl_stream.default(e.vm)))
+
+
 def _write_lines(e: "Evaluator", name: Value, lines: Value, *_: Value) -> None:
     write_file(e, _path(e, name), "".join(text(line) + "\r\n" for line in each(lines)).encode())
 
@@ -453,7 +509,7 @@ def _write_lines(e: "Evaluator", name: Value, lines: Value, *_: Value) -> None:
 Static = Callable[..., Value]
 STATIC: dict[str, dict[str, Static]] = {
     "Convert": {
-        "ToBase64String": lambda e, data, *_: base64.b64encode(cast("byte[]", data)).decode(),
+        "ToBase64String": _to_base64,
         "FromBase64String": lambda e, data: _from_base64(data),
         "ToInt32": lambda e, value, *b: int(text(value), int(number(b[0]))) if b else round(number(value)),
         "ToString": lambda e, value, *b: (
@@ -520,6 +576,17 @@ STATIC: dict[str, dict[str, Static]] = {
         "Round": lambda e, a, *d: round(number(a), int(number(d[0])) if d else 0),
         "Abs": lambda e, a: abs(number(a)),
     },
+    "Net.IPAddress": {
+        "Loopback": lambda e: ip_address("127.0.0.1"),
+        "IPv6Loopback": lambda e: ip_address("::1"),
+        "Any": lambda e: ip_address("0.0.0.0"),  # noqa: S104 - shown, not bound to
+        "Parse": lambda e, value: ip_address(text(value)),
+    },
+    "Net.ServicePointManager": {"SecurityProtocol": _manager_protocols},
+    "Security.Authentication.SslProtocols": {
+        name: (lambda e, n=name: ssl_stream.named(ssl_stream.NAMES[n]) if n in ssl_stream.names(e.vm) else None)
+        for name in ssl_stream.NAMES
+    },
     "Guid": {"NewGuid": lambda e: str(UUID(int=e.vm.random("guids").getrandbits(128), version=4))},
     "Security.Principal.WindowsIdentity": {"GetCurrent": lambda e, *_: _identity(e)},
     "String": {
@@ -550,7 +617,7 @@ STATIC: dict[str, dict[str, Static]] = {
         "WindowWidth": lambda e: e.shared.width,
         "BufferWidth": lambda e: e.shared.width,
     },
-    "BitConverter": {"ToString": lambda e, data, *_: "-".join(f"{b:02X}" for b in cast("byte[]", data))},
+    "BitConverter": {"ToString": _hex},
     "Security.Cryptography.SHA256": {"Create": lambda e: _hash("sha256")},
     "Security.Cryptography.SHA1": {"Create": lambda e: _hash("sha1")},
     "Security.Cryptography.MD5": {"Create": lambda e: _hash("md5")},
@@ -595,8 +662,27 @@ def static(evaluator: "Evaluator", name: str, member: str) -> Value:
         return f"static {name} {member}()"
 
 
+def set_static(evaluator: "Evaluator", name: str, member: str, value: Value) -> None:
+    """Set ``[name]::member``. Raises Thrown."""
+    _guard(evaluator, name)
+    key = f"{name.lower().removeprefix('system.')}::{member.lower()}"
+    if key not in SETTABLE:
+        raise Thrown(Record(f"The property '{member}' cannot be found on this object. Verify that the property exists "
+                            "and can be set.", "InvalidOperation", ":", "", "RuntimeException",
+                            "PropertyNotFound"))  # fmt: skip
+    protocol = key.endswith("securityprotocol")
+    evaluator.shared.statics[key] = ssl_stream.named(_protocols(name, value)) if protocol else value
+
+
+SETTABLE = ("net.servicepointmanager::securityprotocol", "net.servicepointmanager::servercertificatevalidationcallback")
+
+
 def call_static(evaluator: "Evaluator", name: str, member: str, args: list[Value]) -> Value:
-    """Return ``[name]::member(args)``. Raises Thrown."""
+    """Return ``[name]::member(args)``, or a generator that does while time passes. Raises Thrown."""
+    from serialfix.simulator.powershell import constructors
+
+    if member.lower() == "new" and constructors.known(name):
+        return constructors.construct(evaluator, name, args)
     _guard(evaluator, name)
     found = next((run for key, run in _class(name).items() if key.lower() == member.lower()), None)
     if found is None:
@@ -607,16 +693,14 @@ def call_static(evaluator: "Evaluator", name: str, member: str, args: list[Value
     try:
         return found(evaluator, *args)
     except TypeError:
-        raise Thrown(
-            Record(
-                f'Cannot find an overload for "{member}" and the argument count: "{len(args)}".',
-                "NotSpecified",
-                ":",
-                "",
-                "MethodException",
-                "MethodCountCouldNotFindBest",
-            )
-        ) from None
+        raise _no_overload(member, args) from None
+
+
+def _no_overload(method: str, arguments: list[Value]) -> Thrown:
+    return Thrown(
+        Record(f'Cannot find an overload for "{method}" and the argument count: "{len(arguments)}".',
+               "NotSpecified", ":", "", "MethodException", "MethodCountCouldNotFindBest")
+    )  # fmt: skip
 
 
 _CORE = {"string", "int32", "int", "datetime", "guid", "convert", "math"}

@@ -7,6 +7,7 @@ from fnmatch import translate
 
 from serialfix.simulator.powershell.errors import Record, Thrown
 from serialfix.simulator.powershell.values import (
+    Enum,
     Table,
     TypeName,
     Value,
@@ -85,13 +86,18 @@ def _order(left: Value, right: Value, *, fold: bool) -> int:
 
         other = parse_date(right)
         return (left > other) - (left < other)
-    if isinstance(left, (int, float)) and not isinstance(left, bool):
+    if isinstance(left, (int, float)) and not isinstance(left, bool) and not _named(left, right):
         a, b = number(left), number(right)
         return (a > b) - (a < b)
     c, d = text(left), text(right)
     if fold:
         c, d = c.lower(), d.lower()
     return (c > d) - (c < d)
+
+
+def _named(left: Value, right: Value) -> bool:
+    """Say whether a value of an enumeration is compared with a name."""
+    return isinstance(left, Enum) and isinstance(right, str) and not right.strip().lstrip("-").isdigit()
 
 
 def _equal(left: Value, right: Value, *, fold: bool) -> bool:

@@ -147,6 +147,8 @@ def _check(text: str) -> None:
                 raise Incomplete(text)
             at, last = at + 2, "word"
             continue
+        if here == "<" and "--%" not in text[:at]:
+            raise ParserError("The '<' operator is reserved for future use.", at, here, "RedirectionNotSupported")
         if here in "([{":
             stack.append(here)
         elif here in ")]}":

@@ -77,6 +77,26 @@ class TypeName:
     name: str
 
 
+class Enum(int):
+    """A value of an enumeration: a number that is shown by its name."""
+
+    name: str
+    kind: str
+
+    def __new__(cls, number: int, name: str, kind: str) -> "Enum":
+        """Make one of its number, its name and its .NET type."""
+        made = super().__new__(cls, number)
+        made.name, made.kind = name, kind
+        return made
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ByteArray(list[int]):
+    """A byte[] that can be written to."""
+
+
 class Table:
     """A hashtable: keys in any case, in the order they were written."""
 
@@ -253,9 +273,10 @@ def parse_date(value: Value) -> datetime:
 
 def type_name(value: Value) -> str:
     """Return the .NET type of a value."""
-    if isinstance(value, Obj):
+    if isinstance(value, (Obj, Enum)):
         return value.kind
     names = (
+        (ByteArray, "System.Byte[]"),
         (bool, "System.Boolean"), (int, "System.Int32"), (float, "System.Double"), (str, "System.String"),
         (list, "System.Object[]"), (bytes, "System.Byte[]"), (datetime, "System.DateTime"),
         (Table, "System.Collections.Hashtable"), (Block, "System.Management.Automation.ScriptBlock"),

@@ -117,3 +117,28 @@ def test_inheritance_and_reset() -> None:
     assert ask(vm, r"icacls C:\t\f.txt").count(":(I)(F)") == 2
     shell(vm, r"icacls C:\t /reset")
     assert not vm.files.descriptor(r"C:\t").protected
+
+
+def test_what_it_saves_begins_with_a_mark_on_some_machines_and_only_such_a_file_is_restored() -> None:
+    marks = set()
+    for seed in range(6):
+        vm = build([], "2016", seed)
+        shell(vm, f"icacls {key(vm)} /save c:\\k.acl")
+        saved = vm.files.find("C:\\k.acl")
+        assert saved is not None
+        assert saved.data is not None
+        mark = saved.data.startswith(b"\xff\xfe")
+        marks.add(mark)
+        vm.files.write("C:\\other.acl", saved.data[2:] if mark else b"\xff\xfe" + saved.data, 0.0)
+        assert "The data is invalid." in ask(vm, f"icacls {KEYS} /restore c:\\other.acl")
+        shell(vm, "copy /b c:\\k.acl+c:\\other.acl c:\\joined.acl")
+        if mark:  # what follows without a mark is read like the rest
+            assert "processed file" in shell(vm, f"takeown /f {key(vm)}", f"icacls {KEYS} /restore c:\\joined.acl")
+    assert marks == {True, False}
+
+
+def test_nothing_is_saved_where_the_program_may_not_write() -> None:
+    vm = build([], "2022", 1)
+    shell(vm, r"md C:\t", r"icacls C:\t /deny *S-1-5-32-544:W")
+    assert "Access is denied." in ask(vm, r"icacls C:\Windows\Temp /save C:\t\a")
+    assert vm.files.find(r"C:\t\a") is None

@@ -95,3 +95,27 @@ def test_searching() -> None:
     text = ask(build([], "2022", 1), r"reg query HKLM\SYSTEM\CurrentControlSet\Control /s /v fDenyTSConnections")
     assert "\\Control\\Terminal Server\n    fDenyTSConnections    REG_DWORD    0x0\n" in text
     assert text.endswith("\nEnd of search: 1 match(es) found.\n")
+
+
+FORMS = [
+    ("REGEDIT4", "0a,\\", "  0b,0c", "0a0b0c"),
+    ("  REGEDIT4", "0a,\\;why", "0b", "0a0b"),
+    ("Windows Registry Editor Version 5.00", "0a,0b", "", "0a0b"),
+    ("REGEDIT4 ", "0a,0b", "", None),
+    ("REGEDIT5", "0a,0b", "", None),
+]
+
+
+@pytest.mark.parametrize(("first", "data", "more", "read"), FORMS)
+def test_import_takes_the_forms_the_real_one_takes(first: str, data: str, more: str, read: str | None) -> None:
+    vm = build([], "2022", 1)
+    lines = [first, r"[HKEY_LOCAL_MACHINE\SOFTWARE\sfx]", f'"v"=hex:{data}', more, ""]
+    vm.files.write(r"C:\f.reg", "\r\n".join(lines).encode(), vm.now)
+    ask(vm, r"reg import C:\f.reg")
+    assert vm.registry.get(r"HKLM\SOFTWARE\sfx", "v") == (None if read is None else bytes.fromhex(read))
+
+
+def test_import_refuses_what_is_no_registry_file() -> None:
+    vm = build([], "2022", 1)
+    vm.files.write(r"C:\f.reg", b"regedit4\r\n", vm.now)
+    assert "not a registry script" in ask(vm, r"reg import C:\f.reg")

@@ -6,7 +6,8 @@ from tests.simulator.world import shell
 
 def ps(vm: Vm, *lines: str) -> str:
     """Type lines into an interactive PowerShell; return what came after the first prompt, prompts and echo included."""
-    return shell(vm, "powershell -nologo", *lines).partition("powershell -nologo\n")[2]
+    start = "powershell -nologo -noprofile"
+    return shell(vm, start, *lines).partition(start + "\n")[2]
 
 
 def answer(vm: Vm, line: str) -> str:

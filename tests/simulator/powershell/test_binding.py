@@ -12,7 +12,7 @@ VM = build([], "2022", 5)
         ("Get-Service -Nonsense", "NamedParameterNotFound"),
         ("Get-Service -Name", "MissingArgument"),
         ("Get-Service a b", "PositionalParameterNotFound"),
-        ("Set-ItemProperty -value <Hexportnumber>", "MissingMandatoryParameter"),
+        ("Set-ItemProperty -value D3E", "MissingMandatoryParameter"),
         ("Get-ChildItem -E", "AmbiguousParameter"),
     ],
 )

@@ -25,9 +25,34 @@ def test_files_and_base64(data: bytes) -> None:
     assert entry.data == data
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.binary(min_size=1, max_size=200), st.data())
+def test_parts_of_bytes(data: bytes, draw: st.DataObject) -> None:
+    start = draw.draw(st.integers(0, len(data) - 1))
+    size = draw.draw(st.integers(0, len(data) - start))
+    made = f"$b=[Convert]::FromBase64String('{base64.b64encode(data).decode()}')"
+    part = data[start : start + size]
+    assert answer(VM, f"{made}; [BitConverter]::ToString($b,{start},{size})") == part.hex("-").upper() + "\n"
+    assert answer(VM, f"{made}; [Convert]::ToBase64String($b,{start},{size})") == base64.b64encode(part).decode() + "\n"
+    lines = answer(VM, f"{made}; [Convert]::ToBase64String($b,1)").splitlines()
+    assert base64.b64decode("".join(lines)) == data
+    assert all(len(line) == 76 for line in lines[:-1])
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("[string][Net.IPAddress]'::1'; [Net.IPAddress]::Loopback.IPAddressToString", "::1\n127.0.0.1\n"),
+        (
+            "$p=[Security.Authentication.SslProtocols]::Tls12; \"$p\"; [int]$p; $p -eq 'tls12'; $p -eq 3072",
+            "Tls12\n3072\nTrue\nTrue\n",
+        ),
+        (
+            "[Security.Authentication.SslProtocols]'Tls11,Tls12'; [int][Security.Authentication.SslProtocols]768",
+            "Tls11, Tls12\n768\n",
+        ),
+        ("[Net.ServicePointManager]::SecurityProtocol='Tls12'; [Net.ServicePointManager]::SecurityProtocol", "Tls12\n"),
+        ("[Net.ServicePointManager]::ServerCertificateValidationCallback={$true}; 'set'", "set\n"),
         ("' a '.Trim().ToUpper() + 'x'.PadLeft(3,'0')", "A00x\n"),
         ("'abc'.Substring(1); 'abc'.IndexOf('c'); 'a;b'.Split(';').Count", "bc\n2\n2\n"),
         ("(Get-Date '2026-01-31').AddDays(1).ToString('yyyy-MM-dd')", "2026-02-01\n"),
@@ -44,7 +69,8 @@ def test_members(line: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["[No.Such]::X()", "'a'.Nope()", "$null.Foo()", "[IO.File]::ReadAllText('C:\\nope')",
-                                  "[int]'x'", "$null[0]"])  # fmt: skip
+                                  "[int]'x'", "$null[0]", "[Net.IPAddress]'1.2'", "[Math]::PI=3",
+                                  "[Security.Authentication.SslProtocols]'Tls99'"])  # fmt: skip
 def test_what_fails_says_so(line: str) -> None:
     assert "FullyQualifiedErrorId" in answer(VM, line)
 

@@ -9,7 +9,7 @@ from serialfix.simulator.powershell.syntax import Incomplete, ParserError, parse
     "text",
     [
         "Get-Item -Path a,b", "Select-Object A,B", "Get-Service | Select Name,@{n='x';e={$_.Status}}",
-        "Set-ItemProperty -value <Hexportnumber>", "@'\nabc\n'@", "# only a comment", "", "  ", "'a ` b'", "x `\n y",
+        "'a<b'; \"a<b\"", "cmd --% /c x <y", "@'\nabc\n'@", "# only a comment", "", "  ", "'a ` b'", "x `\n y",
         "\"a$(\"b)\")c\"", "switch(1){1{'x'} default {'y'}}", "sc.exe config gpsvc start= auto",
     ],
 )  # fmt: skip
@@ -23,7 +23,9 @@ def test_what_goes_on(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["foo)", "}", "icacls C:\\x /grant NT AUTHORITY\\System:(F) )"])
+@pytest.mark.parametrize(
+    "text", ["foo)", "}", "Set-ItemProperty -value <Hexportnumber>", "icacls C:\\x /grant NT AUTHORITY\\System:(F) )"]
+)
 def test_what_is_wrong(text: str) -> None:
     with pytest.raises(ParserError):
         parse(text)

@@ -1,11 +1,18 @@
 """The cmdlets, by lower-cased name, and the aliases 5.1 has for them."""
 
 from serialfix.simulator.powershell.binding import Cmdlet
-from serialfix.simulator.powershell.cmdlets import items, network, objects, services, system
+from serialfix.simulator.powershell.cmdlets import connections, items, network, objects, services, system
 
 CMDLETS: dict[str, Cmdlet] = {
     each.name.lower(): each
-    for each in (*objects.CMDLETS, *services.CMDLETS, *items.CMDLETS, *network.CMDLETS, *system.CMDLETS)
+    for each in (
+        *objects.CMDLETS,
+        *services.CMDLETS,
+        *items.CMDLETS,
+        *network.CMDLETS,
+        *system.CMDLETS,
+        *connections.CMDLETS,
+    )
 }
 
 # sc is Set-Content here and not the program: rdp-repair.md 1 C6.
@@ -24,7 +31,7 @@ ALIASES = {
     "ps": "Get-Process", "kill": "Stop-Process", "spps": "Stop-Process", "ipmo": "Import-Module",
     "rmo": "Remove-Module", "gmo": "Get-Module", "gcim": "Get-CimInstance", "gwmi": "Get-CimInstance",
     "get-wmiobject": "Get-CimInstance", "cls": "Clear-Host", "clear": "Clear-Host", "gcm": "Get-Command",
-    "sv": "Set-Variable", "gv": "Get-Variable",
+    "sv": "Set-Variable", "gv": "Get-Variable", "tnc": "Test-NetConnection",
 }  # fmt: skip
 
 __all__ = ["ALIASES", "CMDLETS"]

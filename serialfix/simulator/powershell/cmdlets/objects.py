@@ -5,7 +5,7 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any
 
-from serialfix.simulator.powershell import formatting, operators
+from serialfix.simulator.powershell import constructors, formatting, operators
 from serialfix.simulator.powershell.binding import Bound, Cmdlet
 from serialfix.simulator.powershell.errors import Record, Thrown
 from serialfix.simulator.powershell.formatting import Column
@@ -329,8 +329,10 @@ def _select_string(bound: Bound) -> Out:
 
 
 def _new_object(bound: Bound) -> Out:
-    yield from ()
     kind = bound.text("TypeName").lower()
+    if constructors.known(kind):
+        made = constructors.construct(bound.evaluator, bound.text("TypeName"), each(bound.get("ArgumentList")))
+        return [(yield from made) if isinstance(made, Generator) else made]
     if kind not in {"psobject", "pscustomobject", "system.management.automation.psobject", "object"}:
         name = bound.text("TypeName")
         raise Thrown(Record(f"Cannot find type [{name}]: verify that the assembly containing this type is loaded.",
@@ -407,7 +409,8 @@ CMDLETS = (
     Cmdlet("Write-Warning", {"Message": True}, ("Message",), _write_warning),
     Cmdlet("Select-String", _IN | {"Pattern": True, "SimpleMatch": False, "CaseSensitive": False, "NotMatch": False},
            ("Pattern",), _select_string),
-    Cmdlet("New-Object", {"TypeName": True, "Property": True}, ("TypeName",), _new_object),
+    Cmdlet("New-Object", {"TypeName": True, "ArgumentList": True, "Property": True, "Strict": False},
+           ("TypeName", "ArgumentList"), _new_object),
     Cmdlet("Get-Date", {"Date": True, "Format": True, "UFormat": True}, ("Date",), _get_date),
     Cmdlet("Start-Sleep", {"Seconds": True, "Milliseconds": True}, ("Seconds",), _sleep),
     Cmdlet("New-TimeSpan", {"Days": True, "Hours": True, "Minutes": True, "Seconds": True}, (), _timespan),

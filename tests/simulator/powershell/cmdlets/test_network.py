@@ -49,7 +49,7 @@ def test_a_rules_life() -> None:
 
 
 def test_the_articles_way_to_a_new_port_works() -> None:
-    vm = build(["port-hijack-stubborn"], "2019", 2)
+    vm = build(["port-hijack-stubborn"], "2019", 3)
     ps(
         vm,
         'Set-ItemProperty -Path "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Terminal Server\\WinStations\\RDP-Tcp" '

@@ -145,7 +145,7 @@ class Engine:
         self._flags = flags
         self._sleep = sleep
         self._kept: dict[Query, Output | Unknown] = {}
-        self._told: set[Query] = set()
+        self._tells: dict[Query, str] = {}
         self._ahead: tuple[Probe[Any], ...] = ()
         self._check = ""
         self._temporary: list[tuple[Change[Any], Any]] = []
@@ -265,8 +265,10 @@ class Engine:
             self._ahead = tuple(other for other in self._ahead if _where(other.query) != where)
             await self._ask(where, tuple(wanted.values()))
         value = self._parse(probe, self._kept[probe.query])
-        if probe.query not in self._told and not isinstance(value, Unknown) and (learnt := probe.say(value)):
-            self._told.add(probe.query)
+        # An answer that several probes read is told once, by the one that was seen to ask.
+        tells = self._tells.get(probe.query) == probe.name
+        if tells and not isinstance(value, Unknown) and (learnt := probe.say(value)):
+            del self._tells[probe.query]
             self._recorder.emit(events.Learnt(probe.name, learnt))
         return value
 
@@ -278,7 +280,7 @@ class Engine:
         answers = await self._venues[where].ask([Request(probe.query, probe.most, probe.timeout) for probe in probes])
         for probe, answer in zip(probes, answers, strict=True):
             self._kept[probe.query] = answer
-            self._told.discard(probe.query)
+            self._tells[probe.query] = probe.name
             if isinstance(answer, Output):
                 self._recorder.emit(
                     events.Answered(probe.name, answer.text, answer.exit_code, answer.proof, answer.partial)

@@ -96,7 +96,7 @@ CLIENT_OFF: Probe[bool] = Probe(
     # Asked as TLS_PROTOCOLS of probes.py is, so that one answer serves both.
     query=Command("cmd", rf"reg query {SCHANNEL} /s"),
     parse=_client_off,
-    say=lambda off: "switched off" if off else "not switched off",
+    say=lambda off: f"TLS 1.2 as a client is {'' if off else 'not '}switched off",
 )
 
 

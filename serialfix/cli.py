@@ -159,6 +159,12 @@ def vm_options(command: F) -> F:
             default="",
             help="Instead of a real VM: one simulated with this fault, or the running simulator at this URL.",
         ),
+        click.option(
+            "--via",
+            metavar="COMMAND",
+            default="",
+            help="Instead of Azure: any program that shows the VM's console (not on Windows).",
+        ),
         click.option("--user", default="", help=r"Who logs in on the VM (DOMAIN\user); asked for if missing."),
         click.option("--rdp-host", default="", help="Where RDP is reached from here. [default: the public address]"),
         click.option("--rdp-port", default=3389, type=click.IntRange(1, 65535), help="Its port. [default: 3389]"),
@@ -243,6 +249,7 @@ def repair(playbook: str, yes_to: Any, dry_run: bool, output: str, **options: An
       serialfix repair -g MyGroup -n MyVm
       serialfix repair -g MyGroup -n MyVm --dry-run
       serialfix repair --simulate tls-disabled
+      serialfix repair --via "virsh console vm1"
     """
     _finish(_settings("repair", playbook, yes_to=yes_to, dry_run=dry_run, **options), output)
 
@@ -258,6 +265,7 @@ def diagnose(playbook: str, output: str, **options: Any) -> None:
     Examples:
       serialfix diagnose -g MyGroup -n MyVm
       serialfix diagnose --simulate https://127.0.0.1:8443 --output json
+      serialfix diagnose --via "ssh -e none user@serial-port" --rdp-host 203.0.113.7
     """
     _finish(_settings("diagnose", playbook, **options), output)
 
@@ -446,10 +454,12 @@ def _settings(mode: Any, playbook: str, **options: Any) -> "Settings":
     if unknown := [check for check in options["checks"] if check not in known]:
         raise UsageError(f"The playbook has no check {unknown[0]!r}.", advice=f"It has: {', '.join(known)}.")
     windows, seed, hostility = options.pop("windows"), options.pop("seed"), options.pop("hostility")
-    if not options["simulate"] and not (options["resource_group"] and options["name"]):
+    via = _via(options)
+    if not via and not options["simulate"] and not (options["resource_group"] and options["name"]):
         raise UsageError(
             "Which VM? Give its resource group and its name.",
-            advice="serialfix diagnose -g GROUP -n NAME, or --simulate FAULT for a simulated one.",
+            advice="serialfix diagnose -g GROUP -n NAME, --simulate FAULT for a simulated one, "
+            "or --via COMMAND for a console that a program shows.",
         )
     return Settings(
         mode=mode,
@@ -461,10 +471,28 @@ def _settings(mode: Any, playbook: str, **options: Any) -> "Settings":
             hostility,
             *([] if seed is None else ["--seed", str(seed)]),
         ),
+        via=via,
         password=os.environ.get("SERIALFIX_PASSWORD", ""),
         checks=tuple(options.pop("checks")),
         **options,
     )
+
+
+def _via(options: dict[str, Any]) -> tuple[str, ...]:
+    """Take the command of --via out of the options, as words. Raises UsageError."""
+    command = options.pop("via")
+    if not command:
+        return ()
+    others = {"-g": "resource_group", "-n": "name", "--simulate": "simulate"}
+    if given := [flag for flag, name in others.items() if options[name]]:
+        raise UsageError(
+            f"--via and {given[0]} exclude each other.",
+            why="--via says by itself where the VM's console is; Azure and the simulator are not asked then.",
+            advice="Leave one of them out (they may also stand in the environment or in serialfix.toml).",
+        )
+    from serialfix.venues.process import read_command
+
+    return read_command(command)
 
 
 def _finish(settings: "Settings", output: str) -> NoReturn:

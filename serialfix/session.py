@@ -29,7 +29,7 @@ from serialfix.steps import EXIT_CODES, Finding, Output, OutsideLook, Risk, Unkn
 from serialfix.transcript import Writer
 from serialfix.venues.cloud import CLOUDS, Cloud
 from serialfix.venues.serial import LiveLine, SerialVenue, Transport
-from serialfix.venues.vm_facts import VmFacts, obstacles
+from serialfix.venues.vm_facts import obstacles
 
 INTERRUPTED = 130
 BUG = 70
@@ -40,6 +40,7 @@ LEAVE_TIMEOUT = 45.0
 class Settings:
     """What a run is asked to do. ``simulate``: "" for real Azure, a URL of a running simulator, or a fault's name.
 
+    ``via``: the words of a command that shows the VM's console, instead of Azure's; it may hold secrets.
     ``rdp_port``: where clients reach RDP from outside (the port inside the VM is read from the VM).
     """
 
@@ -52,6 +53,7 @@ class Settings:
     cloud: str = "public"
     simulate: str = ""
     simulator_options: tuple[str, ...] = ()
+    via: tuple[str, ...] = field(default=(), repr=False)
     user: str = ""
     password: str = field(default="", repr=False)
     yes_to: Risk | None = None
@@ -287,7 +289,8 @@ async def run(settings: Settings, face: Face) -> Result:
 async def _run(
     settings: Settings, face: Face, record: Record, secrets: Secrets, *, interrupt: Interrupt, result: Result
 ) -> Result:
-    async with _reach(settings, face, record, secrets) as place:
+    reach = _reach_by_program if settings.via else _reach
+    async with reach(settings, face, record, secrets) as place:
         nonce = tokens.token_hex(16)
         record.emit(
             events.SessionStarted(
@@ -398,7 +401,7 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
         login = (
             Login(simulated.user, "", simulated.password)
             if simulated is not None
-            else await _login(settings, face, vm, secrets)
+            else await _login(settings, face, vm.name, secrets)
         )
         host = settings.rdp_host or next(iter(vm.public_addresses), None)
         port = settings.rdp_port if simulated is None else simulated.rdp_port
@@ -420,12 +423,26 @@ async def _reach(settings: Settings, face: Face, record: Record, secrets: Secret
         yield Place(vm.name, login, connect, outside, truth if simulated is not None else None)
 
 
-async def _login(settings: Settings, face: Face, vm: VmFacts, secrets: Secrets) -> Login:
+@contextlib.asynccontextmanager
+async def _reach_by_program(settings: Settings, face: Face, record: Record, secrets: Secrets) -> AsyncIterator[Place]:
+    """The VM whose console a program shows; Azure is not asked. Raises SerialfixError."""
+    from serialfix.venues.process import Program, name_of
+
+    vm = f"the VM behind {name_of(settings.via)}"
+    login = await _login(settings, face, vm, secrets)
+    program = Program(settings.via, record.progress)
+    try:
+        yield Place(vm, login, program.connect, OutsideVenue(settings.rdp_host or None, settings.rdp_port))
+    finally:
+        await program.close()
+
+
+async def _login(settings: Settings, face: Face, vm: str, secrets: Secrets) -> Login:
     user, password = settings.user, settings.password
     if not user or not password:
-        asked = await face.ask_login(vm.name, user)
+        asked = await face.ask_login(vm, user)
         if asked is None:
-            raise _no_login(vm.name)
+            raise _no_login(vm)
         user, password = asked
     secrets.add(password)
     domain, _, account = user.rpartition("\\")
@@ -454,6 +471,10 @@ def _failed(settings: Settings, error: SerialfixError | None, transcript: str, s
 def _target(settings: Settings) -> str:
     if settings.simulate:
         return "a simulated VM"
+    if settings.via:
+        from serialfix.venues.process import name_of
+
+        return f"via {name_of(settings.via)}"
     return f"{settings.resource_group}/{settings.name}"
 
 

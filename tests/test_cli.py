@@ -164,12 +164,44 @@ def test_verifying_what_is_no_session(tmp_path: Path) -> None:
         (("repair", "-g", "g", "-n", "n", "--user", "me"), ("No login for n", "SERIALFIX_PASSWORD")),
         (("diagnose", "--simulate", "https://127.0.0.1:1"), ("No simulator", "serialfix simulate")),
         (("diagnose", "--simulate", "https://example.com:1"), ("not the address of a simulator", "this machine")),
+        (("diagnose", "--via", "sh", "-g", "g"), ("--via and -g exclude each other", "Try:")),
+        (("repair", "--via", "sh", "-n", "n"), ("--via and -n exclude each other",)),
+        (("repair", "--via", "sh", "--simulate", "healthy"), ("--via and --simulate exclude each other",)),
         (("demo", "--windows", "1999"), ("1999", "2022")),
         (("demo", "--fault", "healthy", "--yes-to", "everything"), ("everything", "high")),
     ],
 )
 def test_bad_input_is_a_clear_message(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     both(tmp_path, 2, words, *arguments)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="--via is POSIX")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (" ", ("names no program", "virsh console")),
+        ("no-such-program canary", ("'no-such-program' can't be started", "PATH")),
+        ("sh 'canary", ("can't be split", "quotes")),
+        ("TOKEN=canary sh", ("begins with a variable", "env")),
+        ("sh canary", ("No login for the VM behind sh", "SERIALFIX_PASSWORD")),
+    ],
+)
+def test_a_bad_command_of_via_is_a_clear_message(tmp_path: Path, command: str, words: tuple[str, ...]) -> None:
+    both(tmp_path, 2, words, "repair", "--via", command)
+    assert "canary" not in serialfix(tmp_path, "repair", "--via", command).err
+
+
+def test_on_windows_via_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from serialfix.cli import main
+
+    monkeypatch.setenv("SERIALFIX_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "win32")
+    ran = CliRunner().invoke(main, ["diagnose", "--via", "sh", "--output", "json"])
+    assert ran.exit_code == 2
+    assert "POSIX" in ran.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_vm_is_told_with_near_misses(running: tuple[Path, Simulator]) -> None:

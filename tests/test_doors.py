@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "serialfix"
 
 DOORS = {
     "avt": {"console/screen.py"},
-    "pexpect": {"console/expect.py", "venues/process.py"},
+    "pexpect": {"console/expect.py"},
     "websockets": {"venues/websocket.py"},
     "azure": {"venues/azure.py"},
     "prompt_toolkit": {"tui/ask.py"},

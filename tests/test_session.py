@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from serialfix import events, session
 from serialfix.approval import Policy
 from serialfix.engine import ChangeRecord, Engine, Request
-from serialfix.errors import AzureError, Bug, UsageError, VmError
+from serialfix.errors import AzureError, Bug, ConnectionLost, UsageError, VmError
 from serialfix.redact import Secrets
 from serialfix.session import INTERRUPTED, Interrupt, OutsideVenue, Record, Result, Settings, policy, state_folder
 from serialfix.steps import Command, Finding, Output, OutsideLook, Unknown
@@ -167,14 +168,9 @@ async def test_a_transcript_gets_a_name_of_its_own(folders: Path, monkeypatch: p
 # --- logging in ------------------------------------------------------------------------------------------------
 
 
-class Vm:
-    name = "vm1"
-
-
 async def login(settings: Settings, face: Face) -> tuple[Any, Secrets]:
     secrets = Secrets()
-    vm: Any = Vm()
-    return await session._login(settings, face, vm, secrets), secrets
+    return await session._login(settings, face, "vm1", secrets), secrets
 
 
 async def test_a_given_login_is_not_asked_for() -> None:
@@ -207,6 +203,37 @@ async def test_nobody_to_ask_is_known_before_azure_is_asked(folders: Path) -> No
     assert result.error is not None
     assert (result.exit_code, result.error.what) == (2, "No login for vm1.")
     assert [type(event) for event in face.shown] == [events.Stopped]
+
+
+# --- the console that a program shows --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="--via is POSIX")
+@pytest.mark.parametrize(("host", "seen_at"), [("", None), ("203.0.113.7", "203.0.113.7")])
+async def test_a_place_from_a_command_knows_no_azure(folders: Path, host: str, seen_at: str | None) -> None:
+    settings = Settings("repair", via=("/bin/sh", "-c", "exec cat # canary"), rdp_host=host, rdp_port=13389)
+    face = Face(("DOM\\me", "hunter22"), Person())
+    writer = Writer(folders / "a.cast", title="", started=datetime.now(UTC), secrets=Secrets())
+    secrets = Secrets()
+    async with session._reach_by_program(settings, face, Record(writer, face, lambda: 0.0), secrets) as place:
+        assert (place.vm, place.login.domain, place.login.user) == ("the VM behind sh", "DOM", "me")
+        assert (place.outside.host, place.outside.port, place.outside.elsewhere) == (seen_at, 13389, None)
+        assert place.truth is None
+        transport = await place.connect()
+        await transport.send(b"x")
+        assert await transport.receive() == b"x"
+    with pytest.raises(ConnectionLost):
+        await transport.send(b"x")
+    writer.close(0, 0.0)
+    assert face.asked == [("the VM behind sh", "")]
+    assert secrets.mask("hunter22") != "hunter22"
+    assert [event.text for event in face.shown if isinstance(event, events.Progress)] == ["Starting sh."]
+
+
+def test_the_arguments_of_via_never_show() -> None:
+    settings = Settings("repair", via=("/bin/cat", "canary"))
+    assert session._target(settings) == "via cat"
+    assert "canary" not in repr(settings)
 
 
 # --- looking from outside --------------------------------------------------------------------------------------

@@ -167,11 +167,17 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
     yield Send(ENTER)
     stands = Shown("cmd", lambda screen: read_mode(screen).kind == "cmd" or screen.line_to_cursor() in own)
     found = yield Expect((stands, _mode("username")), stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
-    if found.name == "cmd":
-        return
+    if found.name == _REFUSED.name:
+        raise LoginRefused
     if found is TIMEOUT:
         raise NoWay("After the password nothing came within a minute.", "Run the command again.")
-    raise LoginRefused
+    if found.name != "cmd":
+        # Behind the login of a locked channel stands whatever ran there, drawn over the dialogue.
+        mode = yield from _settled_mode()
+        if mode.kind == "username":
+            raise LoginRefused
+        if mode.kind != "cmd" and not own:
+            raise NoWay("After the password no command prompt came.", "Run the command again.")
 
 
 def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversation[None]:

@@ -83,12 +83,17 @@ def new_folder(markers: Markers) -> str:
 def prepare(keyboard: Keyboard, markers: Markers, prompt: str, path: str) -> Conversation[Shell | None]:
     """Make the folder and the variables; None where that can't be done. Raises ShellLost, Untypable."""
     rights = '/inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
-    framed, row = yield from type_command(
-        keyboard, markers, prompt, f"md {path}&&icacls {path} {rights}>nul&&chcp", exact=True
-    )
-    try:
-        made = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
-    except NoAnswer:
+    protect = f"icacls {path} {rights}>nul&&chcp"
+    for command in (f"md {path}&&{protect}", protect):
+        framed, row = yield from type_command(keyboard, markers, prompt, command, exact=True)
+        try:
+            made = yield from enter(prompt, framed, row, most=4096, timeout=30.0)
+        except NoAnswer:
+            # At the bottom of a sampled screen even a short answer may scroll by. What was made is not made again.
+            yield from plain(keyboard, prompt, "cls")
+        else:
+            break
+    else:
         return None
     pages = re.findall(r"\d{3,5}", made.text)
     if made.exit_code != 0 or not pages:

@@ -93,23 +93,24 @@ def strokes(text: str, pace: Pace) -> Iterator[tuple[bytes, float]]:
         yield piece.encode(), pace.gap
 
 
-def type_line(keyboard: Keyboard, prompt: str, text: str) -> Conversation[None]:
+def type_line(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
     """Type ``text`` behind ``prompt`` (as it stands left of the cursor) and prove it; Enter is left to the caller.
 
-    A damaged line is cleared with backspaces. Raises ``Untypable`` with the line empty, as far as that can be done.
+    A damaged line is cleared with backspaces. ``stale``: what stands right of the cursor and was there before, as after
+    a screen was drawn over another one. Raises ``Untypable`` with the line empty, as far as that can be done.
     """
     if len(text) > MOST_TYPED or not text.isprintable():
         raise Untypable(f"a line of {len(text)} characters can't be typed safely")
     for _ in range(TRIES):
-        arrived = yield from _type_once(keyboard.pace, prompt, text)
+        arrived = yield from _type_once(keyboard.pace, prompt, text, stale)
         if arrived:
             return
         keyboard.was_damaged()
-        yield from erase_line(prompt, len(text))
+        yield from erase_line(prompt, len(text), stale=stale)
     raise Untypable(f"the line {text!r} did not arrive as typed in {TRIES} tries")
 
 
-def _type_once(pace: Pace, prompt: str, text: str) -> Conversation[bool]:
+def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[bool]:
     typed = ""
     for start in range(0, len(text), WINDOW):
         window = text[start : start + WINDOW]
@@ -119,25 +120,26 @@ def _type_once(pace: Pace, prompt: str, text: str) -> Conversation[bool]:
             yield Send(data)
             yield Pause(pause)
         typed += window
-        found = yield Expect((_stands(prompt + typed),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        found = yield Expect((_stands(prompt + typed, stale),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
         if found.name != "echo":
             return False
     if len(text) > 1 and text[-1] == text[-2]:
         # A doubled last character looks right for a moment: its echo comes just behind.
         found = yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)
-        found = yield Expect((_stands(prompt + typed),), timeout=0.0)
+        found = yield Expect((_stands(prompt + typed, stale),), timeout=0.0)
         return bool(found.name == "echo")
     return True
 
 
-def _stands(line: str) -> Shown:
+def _stands(line: str, stale: str) -> Shown:
     def stands(screen: Screen) -> bool:
-        return screen.before_cursor(len(line)) == line and not screen.rest_of_line()
+        rest = screen.rest_of_line()
+        return screen.before_cursor(len(line)) == line and (not rest or stale.endswith(rest))
 
     return Shown("echo", stands)
 
 
-def erase_line(prompt: str, length: int) -> Conversation[None]:
+def erase_line(prompt: str, length: int, *, stale: str = "") -> Conversation[None]:
     """Erase up to ``length`` characters, and some that may have been doubled, with backspaces.
 
     At SAC> Ctrl-C may run what stands there (windows-sac.md 2.4), so backspaces are the only safe eraser; too many of
@@ -149,11 +151,11 @@ def erase_line(prompt: str, length: int) -> Conversation[None]:
             yield Send(BACKSPACE * min(8, left))
             yield Pause(0.01)
             left -= 8
-        found = yield Expect((_stands(prompt),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        found = yield Expect((_stands(prompt, stale),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
         if found.name == "echo":
             # Erasing may still be under way: the prompt must stand when all is quiet.
             yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)
-            found = yield Expect((_stands(prompt),), timeout=0.0)
+            found = yield Expect((_stands(prompt, stale),), timeout=0.0)
             if found.name == "echo":
                 return
         left = length + 8

@@ -159,14 +159,26 @@ def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
     if found.name != "prompt":
         raise ShellLost(_kind(found.name))
     row: list[int] = []
+    stale: list[str] = []
 
     def read(screen: Screen) -> bool:
         row[:] = [screen.cursor[0]]
+        stale[:] = [screen.rest_of_line()]
         return True
 
     yield Expect((Shown("row", read),), timeout=0.0)
+    if stale[0]:
+        # A login that was drawn over our screen may have left its text in our line, where nothing could be read back.
+        yield from type_line(keyboard, prompt, "cls", stale=stale[0])
+        yield Send(ENTER)
+        yield Expect((Shown("clean", lambda screen: _clean(screen, prompt)),), timeout=PROMPT_TIMEOUT)
+        yield Expect((Shown("row", read),), timeout=0.0)
     yield from type_line(keyboard, prompt, text)
     return row[0]
+
+
+def _clean(screen: Screen, prompt: str) -> bool:
+    return screen.line_to_cursor() == prompt and not screen.rest_of_line()
 
 
 def enter(prompt: str, framed: Frame, first_row: int, *, most: int, timeout: float) -> Conversation[Output]:

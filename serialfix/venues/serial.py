@@ -243,6 +243,7 @@ class SerialVenue:
         self._folders: list[str] = []
         self._no_folder = False
         self._entered = False
+        self._spoilt = False  # our channel is not to be used any more: another one is needed
         self._stopped = False
 
     async def ask(self, requests: Sequence[_Request]) -> Sequence[Output | Unknown]:
@@ -356,6 +357,8 @@ class SerialVenue:
                 if hung:
                     return Unknown("PowerShell does not answer any more")
                 # Asked once more: a restart of the VM looks the same for a while.
+                # A second time: whatever stands there, another channel will not have it.
+                self._spoilt = self._spoilt or (attempt > 1 and not isinstance(problem, ConnectionLost))
                 hung = command.shell == "powershell" and isinstance(problem, ShellLost) and problem.found == "unknown"
                 if attempt == CONNECTS and isinstance(problem, Untypable):
                     return Unknown(f"the line is too bad to type on: {problem}")
@@ -451,6 +454,8 @@ class SerialVenue:
                 self._connected = True
             self._progress("Finding the SAC prompt.")
             await self._talk(find_home(self._keyboard))
+            if self._channel and self._spoilt:
+                await self._drop_channel()
             if not self._channel:
                 self._progress("Opening a command prompt channel.")
                 self._channel = await self._talk(open_channel(self._keyboard))
@@ -500,11 +505,15 @@ class SerialVenue:
         try:
             await self._talk(log_in(self._keyboard, self._login, *self._own))
         except (NoWay, Untypable):
-            self._progress(f"The channel {self._channel} can't be used any more: closing it.")
             await self._talk(find_home(self._keyboard))
-            await self._talk(close_by_name(self._keyboard, self._channel))
-            self._channel, self._own = "", ()
+            await self._drop_channel()
             raise
+
+    async def _drop_channel(self) -> None:
+        """At SAC>: close our channel. What it leaves behind is removed from the next one. Raises NoWay, Untypable."""
+        self._progress(f"The channel {self._channel} can't be used any more: closing it.")
+        await self._talk(close_by_name(self._keyboard, self._channel))
+        self._channel, self._own, self._spoilt = "", (), False
 
 
 def _as_error(problem: ShellLost | ConnectionLost | NoWay | Untypable) -> VmError:

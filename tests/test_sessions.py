@@ -322,8 +322,8 @@ def meant(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every line that the client proved on the screen before it pressed Enter, as the client meant it."""
     kept: list[str] = []
 
-    def type_line(keys: keyboard.Keyboard, prompt: str, text: str) -> Conversation[None]:
-        yield from original(keys, prompt, text)
+    def type_line(keys: keyboard.Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
+        yield from original(keys, prompt, text, stale=stale)
         kept.append(text)
 
     original = keyboard.type_line

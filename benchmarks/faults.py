@@ -110,6 +110,7 @@ class Seen:
     forbidden: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     under_way: int = 0
+    changes: int = 0
     right: bool = False
     outcome: str = ""
     seconds: float = 0.0
@@ -338,6 +339,7 @@ def _count(seen: Seen, vm: Vm, watch: Watch, record: Kept, line: CutLine) -> Non
     said = Counter(event.command for event in record.of(events.ChangeStarted))
     for command, times in said.items():
         made = sum(count for text, count in entered.items() if f"&{command} 2>&1" in text)
+        seen.changes += made
         seen.forbidden["changes made twice"] += max(0, made - times)
     seen.forbidden["deadlines overrun"] += line.now > LONGEST
 
@@ -352,6 +354,8 @@ def table(runs: Sequence[Seen], hostility: str, *, verbose: bool) -> bool:
     print(f"  right verdicts                    {right} of {len(runs)} ({right / len(runs):.1%})")
     print(f"  median session                    {median:.0f} s of virtual time")
     print(f"  answers read                      {sum(answers.values())}, {answers['checksum']} with a checksum")
+    changes = sum(run.changes for run in runs)
+    print(f"  changes made                      {changes}")
     for name in FORBIDDEN:
         print(f"  {name:<33} {total[name]}")
     print(f"  acting keys that were under way   {sum(run.under_way for run in runs)}  (not forbidden)")
@@ -361,7 +365,9 @@ def table(runs: Sequence[Seen], hostility: str, *, verbose: bool) -> bool:
             print(f"    {run.what}: {run.outcome}" + (f" ({counts})" if counts else ""))
             if verbose:
                 print(f"      {run.why}")
-    return not any(total[name] for name in FORBIDDEN)
+    # Repairs without a change, or verdicts without an answer, would mean that the counting itself is broken.
+    counted = (changes or not any(run.outcome == "fixed" for run in runs)) and (answers or not right)
+    return bool(counted) and not any(total[name] for name in FORBIDDEN)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

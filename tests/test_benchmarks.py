@@ -62,5 +62,8 @@ def test_sessions_are_judged_by_the_simulator_and_controls_count(capsys: pytest.
     assert faults.main(["--runs", "3", "--jobs", "1", "--hostility", "real"]) == 0
     told = capsys.readouterr().out
     assert "wrong answers accepted            0" in told
+    made = re.search(r"changes made +(\d+)", told)
+    assert made, told
+    assert int(made[1]) > 0, "what is not seen can't be counted twice"
     assert "control, safe typing off" in told
     assert "lines entered that nobody meant" in told.partition("control")[2]

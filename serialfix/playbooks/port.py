@@ -2,8 +2,7 @@
 
 rdp-repair.md 2.2 with 0a.7: owners are compared by process, never by a name that netstat prints; what is done about a
 stranger on the port is the engineer's choice, with the impact of each way in view: free the port, move Remote Desktop,
-or leave it. Nobody there to ask: the port is freed; where that can't be
-done or does not last, Remote Desktop moves.
+or leave it. Nobody there to ask: the port is freed; where that can't be done or does not last, Remote Desktop moves.
 """
 
 from collections.abc import Generator

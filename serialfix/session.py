@@ -28,7 +28,8 @@ from serialfix.redact import Secrets
 from serialfix.steps import EXIT_CODES, Finding, Output, OutsideLook, Risk, Unknown, Verified
 from serialfix.transcript import Writer
 from serialfix.venues.cloud import CLOUDS, Cloud
-from serialfix.venues.serial import LiveLine, SerialVenue, Transport
+from serialfix.venues.line import LiveLine, Transport
+from serialfix.venues.serial import SerialVenue
 from serialfix.venues.vm_facts import obstacles
 
 INTERRUPTED = 130

@@ -1,6 +1,6 @@
 """The client and the simulator joined in virtual time: a whole session takes no longer than its computing.
 
-``VirtualLine`` is a ``Line`` (venues/serial.py) whose other end is the simulator's own line; its clock jumps to
+``VirtualLine`` is a ``Line`` (venues/line.py) whose other end is the simulator's own line; its clock jumps to
 whatever comes next. Nothing here decides or types anything: it only carries bytes and lets time pass.
 """
 

@@ -1,16 +1,8 @@
-"""The console as a venue: pumps conversations over a serial line. The only clock of a session, through its ``Line``.
+"""The console as a venue: asks commands in a channel of its own, over a serial line (``line.py``)."""
 
-A ``Line`` is either live (``LiveLine``: a transport, the clock and the record) or a recording (``replay.py``); the
-venue does not know which, so what runs live is what is replayed.
-"""
-
-import asyncio
-import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from serialfix import events
 from serialfix.console import folder, powershell, slices
 from serialfix.console.channels import (
     ChannelGone,
@@ -24,7 +16,7 @@ from serialfix.console.channels import (
     open_channel,
     show_channel,
 )
-from serialfix.console.dialogue import Conversation, Dialogue, Send
+from serialfix.console.dialogue import Conversation
 from serialfix.console.keyboard import Keyboard, Untypable
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
@@ -32,6 +24,7 @@ from serialfix.console.shells import NoAnswer, ShellLost, come_back, enter, inte
 from serialfix.console.slices import Shell
 from serialfix.errors import Bug, ConnectionLost, VmError
 from serialfix.steps import Command, NewName, Output, Query, Unknown
+from serialfix.venues.line import Line, converse
 
 T = TypeVar("T")
 
@@ -41,57 +34,6 @@ CONNECTS = 3
 WAYS = 2
 """How often the way to a shell is tried; a redraw may have damaged what was typed."""
 
-FLOOD = 8 * 1024 * 1024
-"""Bytes that may wait unread before the VM is made to wait."""
-
-
-class Transport(Protocol):
-    """Bytes to and from whatever shows the console."""
-
-    async def receive(self) -> bytes:
-        """The next bytes. Raises ConnectionLost."""
-
-    async def send(self, data: bytes) -> None:
-        """Send bytes. Raises ConnectionLost."""
-
-    async def close(self) -> None:
-        """Close; never raises."""
-
-
-class Log(Protocol):
-    """The record, as a line writes it."""
-
-    def output(self, data: bytes, at: float) -> None:
-        """Bytes that came."""
-
-    def keys(self, data: bytes, at: float, *, hidden: bool) -> None:
-        """Keys that were sent."""
-
-    def timer(self, what: str, at: float) -> None:
-        """A conversation began, or a timer fired."""
-
-    def event(self, event: events.Event, at: float) -> None:
-        """The line came or went."""
-
-
-class Line(Protocol):
-    """A serial line with a clock."""
-
-    async def open(self) -> None:
-        """Connect. Raises SerialfixError."""
-
-    def begin(self) -> float:
-        """A conversation begins; the time."""
-
-    async def send(self, send: Send) -> None:
-        """Send keys. Raises ConnectionLost."""
-
-    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
-        """What comes first: output, or (None) the deadline; and the time. Raises ConnectionLost."""
-
-    async def close(self) -> None:
-        """Close; never raises."""
-
 
 class _Request(Protocol):
     @property
@@ -100,123 +42,6 @@ class _Request(Protocol):
     def most(self) -> int: ...
     @property
     def timeout(self) -> float: ...
-
-
-class LiveLine:
-    """A transport, the clock, and the record of both. ``connect`` opens a transport; ``clock`` gives seconds."""
-
-    def __init__(self, connect: Callable[[], Awaitable[Transport]], clock: Callable[[], float], log: Log) -> None:
-        self._connect = connect
-        self._clock = clock
-        self._log = log
-        self._transport: Transport | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._came: deque[bytes] = deque()
-        self._waiting = 0
-        self._lost: ConnectionLost | None = None
-        self._said_lost = False
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-
-    async def open(self) -> None:
-        """Connect, and read from now on whether or not somebody waits. Raises SerialfixError."""
-        await self.close()
-        self._transport = await self._connect()
-        self._lost, self._said_lost = None, False
-        self._reader = asyncio.create_task(self._read(self._transport))
-        self._log.event(events.Connected(), self._clock())
-
-    def begin(self) -> float:
-        """A conversation begins; the time."""
-        now = self._clock()
-        self._log.timer("start", now)
-        return now
-
-    async def send(self, send: Send) -> None:
-        """Send and record keys. Raises ConnectionLost."""
-        if self._transport is None or self._lost is not None:
-            raise self._gone()
-        self._log.keys(send.data, self._clock(), hidden=send.secret is not None)
-        try:
-            await self._transport.send(send.data)
-        except ConnectionLost as lost:
-            self._lost = lost
-            raise self._gone() from None
-
-    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
-        """Output, or None at ``deadline``; and the time. Raises ConnectionLost."""
-        while not self._came:
-            if self._lost is not None or self._transport is None:
-                raise self._gone()
-            left = None if deadline is None else deadline - self._clock()
-            if left is not None and left <= 0:
-                now = max(self._clock(), deadline or 0.0)
-                self._log.timer("wake", now)
-                return now, None
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), left)
-        data = self._came.popleft()
-        self._waiting -= len(data)
-        self._room.set()
-        now = self._clock()
-        self._log.output(data, now)
-        return now, data
-
-    async def close(self) -> None:
-        """Close; what came and was not read yet goes into the record."""
-        reader, transport = self._reader, self._transport
-        self._reader = self._transport = None
-        if reader is not None:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
-        while self._came:
-            self._log.output(self._came.popleft(), self._clock())
-        self._waiting = 0
-        if transport is not None:
-            await transport.close()
-            if self._lost is None:
-                self._log.event(events.Disconnected(1000, "", ours=True), self._clock())
-
-    def _gone(self) -> ConnectionLost:
-        lost = self._lost or ConnectionLost(1006, "not connected")
-        if not self._said_lost:
-            # Recorded when it is met, behind the last output that was read: replay meets it at the same place.
-            self._said_lost = True
-            self._log.event(events.Disconnected(lost.code, lost.reason, ours=False), self._clock())
-        return lost
-
-    async def _read(self, transport: Transport) -> None:
-        try:
-            while True:
-                data = await transport.receive()
-                self._came.append(data)
-                self._waiting += len(data)
-                self._news.set()
-                if self._waiting > FLOOD:
-                    self._room.clear()
-                    await self._room.wait()
-        except ConnectionLost as lost:
-            self._lost = lost
-        finally:
-            self._news.set()
-
-
-async def converse(line: Line, screen: Screen, conversation: Conversation[T]) -> T:
-    """Run one conversation to its end. Raises ConnectionLost and whatever the conversation raises."""
-    dialogue = Dialogue(screen, conversation)
-    try:
-        sends = dialogue.start(line.begin())
-        while True:
-            for send in sends:
-                await line.send(send)
-            if dialogue.done:
-                return dialogue.result
-            now, data = await line.wait(dialogue.deadline)
-            sends = dialogue.wake(now) if data is None else dialogue.receive(data, now)
-    finally:
-        dialogue.stop()
 
 
 class SerialVenue:

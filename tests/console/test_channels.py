@@ -33,7 +33,7 @@ from serialfix.simulator.line import Line
 from serialfix.simulator.registry import REG_DWORD
 from serialfix.simulator.sac import Sac
 from serialfix.simulator.sac_texts import CMD_AVAILABLE
-from serialfix.venues.serial import converse
+from serialfix.venues.line import converse
 from tests.console.pump import Editor, Pump
 from tests.virtual import VirtualLine
 

@@ -27,8 +27,8 @@ from serialfix.console.screen import Row, Screen
 from serialfix.console.shells import set_prompt, submit, type_at
 from serialfix.errors import ConnectionLost, UsageError, VmError
 from serialfix.venues import process
+from serialfix.venues.line import LiveLine, converse
 from serialfix.venues.process import ProcessTransport, Program, name_of, read_command
-from serialfix.venues.serial import LiveLine, converse
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminals are POSIX")
 

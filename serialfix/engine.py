@@ -257,13 +257,10 @@ class Engine:
             self._kept.pop(probe.query, None)
         if probe.query not in self._kept:
             where = _where(probe.query)
-            wanted = {probe.query: probe}
             # The questions that the chosen checks begin with go along, as far as they go to the same place.
-            for other in self._ahead:
-                if _where(other.query) == where and other.query not in self._kept:
-                    wanted.setdefault(other.query, other)
+            along = [other for other in self._ahead if _where(other.query) == where]
             self._ahead = tuple(other for other in self._ahead if _where(other.query) != where)
-            await self._ask(where, tuple(wanted.values()))
+            await self._fetch((probe, *along))
         value = self._parse(probe, self._kept[probe.query])
         # An answer that several probes read is told once, by the one that was seen to ask.
         tells = self._tells.get(probe.query) == probe.name
@@ -272,6 +269,15 @@ class Engine:
             self._recorder.emit(events.Learnt(probe.name, learnt))
         return value
 
+    async def _fetch(self, probes: Sequence[Probe[Any]]) -> None:
+        """Ask those whose answer is not kept, each place once."""
+        wanted: dict[Query, Probe[Any]] = {}
+        for probe in probes:
+            if probe.query not in self._kept:
+                wanted.setdefault(probe.query, probe)
+        for where in dict.fromkeys(_where(query) for query in wanted):
+            await self._ask(where, tuple(probe for query, probe in wanted.items() if _where(query) == where))
+
     async def _ask(self, where: Where, probes: Sequence[Probe[Any]]) -> None:
         for probe in probes:
             if probe.query.effect != "read":
@@ -279,14 +285,17 @@ class Engine:
             self._recorder.emit(events.Asked(probe.name, probe.title, probe.why, question_of(probe.query)))
         answers = await self._venues[where].ask([Request(probe.query, probe.most, probe.timeout) for probe in probes])
         for probe, answer in zip(probes, answers, strict=True):
-            self._kept[probe.query] = answer
-            self._tells[probe.query] = probe.name
-            if isinstance(answer, Output):
-                self._recorder.emit(
-                    events.Answered(probe.name, answer.text, answer.exit_code, answer.proof, answer.partial)
-                )
-            else:
-                self._recorder.emit(events.NotAnswered(probe.name, answer.reason))
+            self._keep(probe, answer)
+
+    def _keep(self, probe: Probe[Any], answer: Output | Unknown) -> None:
+        self._kept[probe.query] = answer
+        self._tells[probe.query] = probe.name
+        if isinstance(answer, Output):
+            self._recorder.emit(
+                events.Answered(probe.name, answer.text, answer.exit_code, answer.proof, answer.partial)
+            )
+        else:
+            self._recorder.emit(events.NotAnswered(probe.name, answer.reason))
 
     def _parse(self, probe: Probe[Any], answer: Output | Unknown) -> Any:
         if isinstance(answer, Unknown):
@@ -304,6 +313,9 @@ class Engine:
         for change in step.changes:
             if change.flag and change.flag not in self._flags and self._mode != "diagnose":
                 return Done("declined", f"needs {change.flag}")
+        await self._fetch([change.before for change in step.changes])
+        await self._fetch([probe for change in step.changes for probe in change.impact])
+        for change in step.changes:
             before = await self._look(change.before)
             if isinstance(before, Unknown):
                 return Done("failed", f"{change.title}: what is there now could not be read ({before.reason})")
@@ -332,12 +344,14 @@ class Engine:
 
     async def _make(self, changes: Sequence[Change[Any]]) -> Done:
         made: list[tuple[Change[Any], Any]] = []
+        await self._fetch([change.before for change in changes])
         for number, change in enumerate(changes):
             before = await self._look(change.before)
             if change.temporary and not isinstance(before, Unknown):
                 # Kept before it is made: what was made half, or lost on the way, is removed as well.
                 self._temporary.append((change, before))
-            done, why = await self._make_one(change, before)
+            following = changes[number + 1] if number + 1 < len(changes) else None
+            done, why = await self._make_one(change, before, following)
             if not done:
                 self.changes += [_record(self._check, other, approved=True) for other in changes[number + 1 :]]
                 await self._put_back(made)
@@ -393,7 +407,8 @@ class Engine:
             back = None if isinstance(now, Unknown) else not change.check(now)
             self._recorder.emit(events.PutBack(change.name, command.text, back))
 
-    async def _make_one(self, change: Change[Any], before: Any) -> tuple[bool, str]:
+    async def _make_one(self, change: Change[Any], before: Any, following: Change[Any] | None) -> tuple[bool, str]:
+        """Make a change and check it. ``following``: the one behind it, whose object is looked at along the way."""
         if isinstance(before, Unknown):
             self.changes.append(_record(self._check, change, approved=True))
             return False, f"what is there now could not be read ({before.reason})"
@@ -405,7 +420,7 @@ class Engine:
         self._recorder.emit(events.ChangeStarted(change.name, change.show(before), change.do.text, undo, no_undo))
         self._recorder.flush()
         try:
-            now = await self._send_and_check(change)
+            now = await self._send_and_check(change, following)
             holds = None if isinstance(now, Unknown) else change.check(now)
             shown = now.reason if isinstance(now, Unknown) else change.show(now)
         except BaseException:
@@ -418,13 +433,25 @@ class Engine:
             return True, ""
         return False, f"afterwards it was {shown}"
 
-    async def _send_and_check(self, change: Change[Any]) -> Any:
+    async def _send_and_check(self, change: Change[Any], following: Change[Any] | None) -> Any:
         self._kept.clear()
-        (answer,) = await self._venues["console"].ask([Request(change.do, 16 * 1024, 60.0)])
+        probes = [change.before] if following is None else [change.before, following.before]
+        along = [
+            probe
+            for number, probe in enumerate(probes)
+            if _where(probe.query) == "console" and probe.query not in [other.query for other in probes[:number]]
+        ]
+        # Sent together, since a console carries them in one exchange; what comes back is read in this order.
+        requests = [Request(change.do, 16 * 1024, 60.0)]
+        requests += [Request(probe.query, probe.most, probe.timeout) for probe in along]
+        answer, *looks = await self._venues["console"].ask(requests)
         if isinstance(answer, Output):
             self._recorder.emit(events.ChangeDone(change.name, answer.text, answer.exit_code))
         else:
             self._recorder.emit(events.ChangeDone(change.name, answer.reason, None))
+        for probe, look in zip(along, looks, strict=True):
+            self._recorder.emit(events.Asked(probe.name, probe.title, probe.why, question_of(probe.query)))
+            self._keep(probe, look)
         return await self._settled(change, change.check)
 
     async def _settled(self, change: Change[Any], wanted: Callable[[Any], bool]) -> Any:
@@ -434,6 +461,7 @@ class Engine:
             if not isinstance(now, Unknown) and wanted(now):
                 break
             await self._sleep(CHECK_EVERY)
+            self._kept.clear()  # what was looked at along the way is old by now
             now = await self._look(change.before, fresh=True)
         return now
 

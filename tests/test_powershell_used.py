@@ -255,11 +255,11 @@ def texts() -> list[str]:
         powershell.first_line("abcdef"),
         powershell.LANGUAGE_MODE,
     ]
-    full = powershell.FULL
-    own.append(
-        slices.line(full, full.clear, full.run("1", True), full.digest, full.rows(True, 1, 2), full.encode,
-                    begin="abcdefgh", end="jkmnpqrs")
-    )  # fmt: skip
+    dialect, key = powershell.POWERSHELL, "abcdefgh"
+    for way in dialect.ways:
+        spoken = (dialect.ask(key, [slices.Asked("1", True)], way), dialect.again(key, way), dialect.encode(key, way))
+        own += [each.text for each in spoken]
+    own.append(dialect.rows(key, 1, 2, encoded=False).text)
     found, _ = typed()
     instead = folder.with_powershell(r"C:\Windows\abcdefghjkmn").instead
     assert instead is not None
@@ -268,7 +268,7 @@ def texts() -> list[str]:
     return own + sorted({command.text for command in found if command.shell == "powershell"})
 
 
-FUNCTIONS = frozenset({"_m", "_r", "_p", "_h", "prompt"})
+FUNCTIONS = frozenset({"_r", "_p", "_h", "_s", "_v", "_q", "prompt"})
 
 
 def test_every_text_is_known() -> None:

@@ -21,6 +21,7 @@ WINDOW = 32  # characters that may be under way unacknowledged
 ECHO_TIMEOUT = 3.0  # seconds for the echo of a window; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
 ECHO_LULL = 0.7  # seconds of silence after which an echo that differs is taken for damaged
 TRIES = 8
+FASTER_AFTER = 20  # lines without damage
 MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
 
 BACKSPACE = b"\x08"
@@ -45,10 +46,11 @@ PACES = (Pace(16, 0.01, 0.04), Pace(8, 0.02, 0.08), Pace(2, 0.03, 0.3), Pace(1, 
 
 
 class Keyboard:
-    """The pace of a session: slower after each damaged line, never faster again."""
+    """The pace of a session: slower after every second damaged line, faster again after a long run of good ones."""
 
     def __init__(self) -> None:
         self._level = 0
+        self._good = 0
         self.damaged = 0
 
     @property
@@ -57,10 +59,18 @@ class Keyboard:
         return PACES[self._level]
 
     def was_damaged(self) -> None:
-        """A line did not arrive as typed: go on slower after the second time."""
+        """A line did not arrive as typed."""
         self.damaged += 1
+        self._good = 0
         if self.damaged % 2 == 0:
             self._level = min(self._level + 1, len(PACES) - 1)
+
+    def was_good(self) -> None:
+        """A line arrived as typed at the first try: what slowed us down may be over."""
+        self._good += 1
+        if self._good == FASTER_AFTER:
+            self._good = 0
+            self._level = max(self._level - 1, 0)
 
 
 class Untypable(Exception):
@@ -101,9 +111,11 @@ def type_line(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") ->
     """
     if len(text) > MOST_TYPED or not text.isprintable():
         raise Untypable(f"a line of {len(text)} characters can't be typed safely")
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         arrived = yield from _type_once(keyboard.pace, prompt, text, stale)
         if arrived:
+            if not attempt:
+                keyboard.was_good()
             return
         keyboard.was_damaged()
         yield from erase_line(prompt, len(text), stale=stale)
@@ -111,32 +123,47 @@ def type_line(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") ->
 
 
 def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[bool]:
-    typed = ""
-    for start in range(0, len(text), WINDOW):
-        window = text[start : start + WINDOW]
-        if typed[-1:] == window[0]:
-            yield Pause(pace.equal)
-        for data, pause in strokes(window, pace):
-            yield Send(data)
+    """Type ``text`` with at most a window of it under way: the next piece goes out when an earlier one was echoed."""
+    ends = [0]  # of the pieces sent so far that were not seen yet, the last one seen first; in characters
+
+    def echoed(screen: Screen) -> bool:
+        for place in range(len(ends) - 1, 0, -1):
+            if _stand(screen, prompt + text[: ends[place]], stale):
+                del ends[:place]
+                return True
+        return False
+
+    echo = Shown("echo", echoed)
+    pieces = list(strokes(text, pace))
+    for number, (data, pause) in enumerate(pieces):
+        size = len(data.decode())
+        while ends[-1] + size - ends[0] > WINDOW:
+            found = yield Expect((echo,), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+            if found.name != "echo":
+                return False
+        yield Send(data)
+        ends.append(ends[-1] + size)
+        if number < len(pieces) - 1:
             yield Pause(pause)
-        typed += window
-        found = yield Expect((_stands(prompt + typed, stale),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+    while len(ends) > 1:
+        found = yield Expect((echo,), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
         if found.name != "echo":
             return False
     if len(text) > 1 and text[-1] == text[-2]:
         # A doubled last character looks right for a moment: its echo comes just behind.
         found = yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)
-        found = yield Expect((_stands(prompt + typed, stale),), timeout=0.0)
-        return bool(found.name == "echo")
-    return True
+    found = yield Expect((_stands(prompt + text, stale),), timeout=0.0)
+    return bool(found.name == "echo")
 
 
 def _stands(line: str, stale: str) -> Shown:
-    def stands(screen: Screen) -> bool:
-        rest = screen.rest_of_line()
-        return screen.before_cursor(len(line)) == line and (not rest or stale.endswith(rest))
+    return Shown("echo", lambda screen: _stand(screen, line, stale))
 
-    return Shown("echo", stands)
+
+def _stand(screen: Screen, line: str, stale: str) -> bool:
+    """Whether exactly ``line`` ends at the cursor, and nothing but ``stale`` stands behind it."""
+    rest = screen.rest_of_line()
+    return screen.before_cursor(len(line)) == line and (not rest or stale.endswith(rest))
 
 
 def erase_line(prompt: str, length: int, *, stale: str = "") -> Conversation[None]:

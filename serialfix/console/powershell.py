@@ -8,9 +8,9 @@ before Enter like every other.
 What is used often is defined once, as functions, so that little is typed for each question; ``h`` and ``r`` are
 aliases, which go before functions, so their names begin with an underscore:
 
->>> from serialfix.console.slices import line
->>> line(FULL, FULL.run("Get-Date", True), FULL.digest, FULL.rows(False, 0, 0), begin="abcdefgh", end="jkmnpqrs")
-"_m 'abcd' 'efgh';_r {Get-Date;$global:k=$?};_h;_p 1 99999;_m 'jkmn' 'pqrs'"
+>>> from serialfix.console.slices import Asked
+>>> POWERSHELL.ask("abcdefgh", [Asked("Get-Date", True)], "stream").text
+"_q 'abcdefgh' {Get-Date;$global:k=$?} 99999"
 
 The output, of both streams, is kept as lines in a variable; no file is made. Objects become text as the console shows
 them, 4096 columns wide. Where a line holds anything but printable ASCII the base64 of the whole is shown instead. The
@@ -20,11 +20,13 @@ at the width of the console by PowerShell itself. Common knowledge: about_Langua
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Send
-from serialfix.console.folder import POWERSHELL
+from serialfix.console.folder import FIRST_FEW
+from serialfix.console.folder import POWERSHELL as PROGRAM
 from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Row
@@ -40,22 +42,25 @@ from serialfix.console.shells import (
     type_at,
     wake,
 )
-from serialfix.console.slices import Dialect, Shell, line, plain
+from serialfix.console.slices import Asked, Dialect, Shell, Spoken, Way, begins, ends, plain
 
 Language = Literal["FullLanguage", "ConstrainedLanguage"]
 
-START = f"{POWERSHELL} -NoLogo -NoProfile"
+START = f"{PROGRAM} -NoLogo -NoProfile"
 START_TIMEOUT = 90.0  # seconds; the first start after a boot loads .NET from a cold disk
 LEAVE_TIMEOUT = 30.0
 
 LANGUAGE_MODE = "Write-Host ($ExecutionContext.SessionState.LanguageMode)"
 FUNCTIONS = (
-    'function _m($a,$b){Write-Host "$a$b"}',
-    # Run a block; the lines of its output, and as the last one its success.
-    "function _r($b){$global:k=$false;$a=@(try{&$b 2>&1}catch{$_});"
+    # Run a block; the lines of its output, and as the last one its success and the exchange's key.
+    "function _r($n,$b){$global:k=$false;$a=@(try{&$b 2>&1}catch{$_});"
     "if(@($a|?{$_ -isnot [string]}).Count){$a=@(($a|Out-String -Width 4096).TrimEnd())};"
-    "$global:o=@($a|%{$_ -split '\\r?\\n'})+@('no','ok')[$k]}",
+    "$global:o=@($a|%{$_ -split '\\r?\\n'})+(@('no','ok')[$k]+' '+$n)}",
     "function _p($f,$l){for($i=$f;$i -le $l -and $i -le $p.Count;$i++){Write-Host ('{0}:{1}$' -f $i,$p[$i-1])}}",
+    # Between the markers of an exchange: some lines; all that is kept (or its base64); what a block writes.
+    'function _s($n,$f,$l){Write-Host "b$n";_p $f $l;Write-Host "e$n"}',
+    'function _v($n,$l,$e){Write-Host "b$n";_h $e;_p 1 $l;Write-Host "e$n"}',
+    "function _q($n,$b,$l){_r $n $b;_v $n $l}",
 )
 DIGESTS: dict[Language, str] = {
     "FullLanguage": 'function _h($e){$y=[Text.Encoding]::UTF8.GetBytes(($o -join "`r`n")+"`r`n");$global:p=$o;'
@@ -73,23 +78,48 @@ class NoPowerShell(NoAnswer):
     """There is no PowerShell to be had; our cmd prompt stands. The message says why, as far as that can be seen."""
 
 
-def _run(command: str, exact: bool) -> str:
-    """Letter case is kept whatever ``exact`` says: it shows in the names of properties."""
-    del exact
-    if not closed(command):
-        raise ValueError(f"something is left open in {command!r}")
-    return f"_r {{{command};$global:k=$?}}"
+@dataclass(frozen=True, slots=True)
+class PowerShell:
+    """PowerShell's dialect: everything is a function, defined once. Letter case is kept: it shows in names."""
+
+    together: int = 1
+    ways: tuple[Way, ...] = ("stream", "few")
+    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+
+    def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
+        """Run the command and show what it wrote."""
+        (command,) = commands
+        if not closed(command.text):
+            raise ValueError(f"something is left open in {command.text!r}")
+        return Spoken(f"{_clear(way)}_q '{key}' {{{command.text};$global:k=$?}} {_last(way)}")
+
+    def again(self, key: str, way: Way) -> Spoken:
+        """Show it again."""
+        return Spoken(f"{_clear(way)}_v '{key}' {_last(way)}")
+
+    def encode(self, key: str, way: Way) -> Spoken:
+        """Make base64 of it and show that."""
+        return Spoken(f"{_clear(way)}_v '{key}' {_last(way)} 1")
+
+    def rows(self, key: str, first: int, last: int, *, encoded: bool) -> Spoken:
+        """Show the lines ``first`` to ``last`` of what was shown last."""
+        del encoded
+        return Spoken(f"cls;_s '{key}' {first} {last}", first=first)
+
+    def define(self, word: str) -> str:
+        """There are no words: all is defined at the start."""
+        raise KeyError(word)
 
 
-FULL = Dialect(
-    joint=";",
-    mark=lambda first, second: f"_m '{first}' '{second}'",
-    run=_run,
-    digest="_h",
-    rows=lambda encoded, first, last: f"_p {first or 1} {last or 99999}",
-    encode="_h 1",
-    clear="cls",
-)
+def _clear(way: Way) -> str:
+    return "" if way == "stream" else "cls;"
+
+
+def _last(way: Way) -> int:
+    return {"stream": 99999, "head": 0}.get(way, FIRST_FEW)
+
+
+POWERSHELL = PowerShell()
 
 
 def first_line(marker: str) -> str:
@@ -142,7 +172,7 @@ def start(keyboard: Keyboard, markers: Markers, home: str) -> Conversation[tuple
     prompt = yield from _set_prompt(keyboard, markers)
     for text in FUNCTIONS:
         yield from plain(keyboard, prompt, text)
-    shell = Shell(FULL, prompt, home=home)
+    shell = Shell(POWERSHELL, prompt, home=home)
     language = yield from _language(keyboard, markers, shell)
     if language not in DIGESTS:
         yield from leave(keyboard, shell)
@@ -192,13 +222,13 @@ def _give_up(keyboard: Keyboard, home: str) -> Conversation[None]:
 
 
 def _language(keyboard: Keyboard, markers: Markers, shell: Shell) -> Conversation[str]:
-    begin, end = markers.draw(), markers.draw()
-    yield from type_at(keyboard, shell.prompt, f"cls;{line(FULL, LANGUAGE_MODE, begin=begin, end=end)}")
+    key = markers.draw()
+    yield from type_at(keyboard, shell.prompt, f'cls;$n=\'{key}\';Write-Host "b$n";{LANGUAGE_MODE};Write-Host "e$n"')
 
     def read(rows: Iterable[Row]) -> str:
         texts = [row.text for row in rows]
-        if begin not in texts or end not in texts:
+        if begins(key) not in texts or ends(key) not in texts:
             raise NoAnswer("the language mode could not be read")
-        return " ".join(texts[texts.index(begin) + 1 : texts.index(end)])
+        return " ".join(texts[texts.index(begins(key)) + 1 : texts.index(ends(key))])
 
-    return (yield from submit(shell.prompt, end, 0, read, most=4096, timeout=30.0, home=shell.home))
+    return (yield from submit(shell.prompt, ends(key), 0, read, most=4096, timeout=30.0, home=shell.home, cleared=True))

@@ -67,6 +67,11 @@ class Screen:
         at = self._vt.cursor
         return self._top + at.row, at.col
 
+    @property
+    def cursor_row(self) -> int:
+        """The row of the screen that the cursor stands in, from 0."""
+        return int(self._vt.cursor.row)
+
     def line_to_cursor(self) -> str:
         """The cursor's row from its first column to the cursor, blanks kept."""
         at = self._vt.cursor

@@ -15,7 +15,7 @@ are never read from translated text.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,7 +29,11 @@ from serialfix.steps import Output
 T = TypeVar("T")
 
 PROMPT_TIMEOUT = 15.0
+WAKE_TIMEOUT = 1.5
 UNREAD = 0.02  # seconds; nobody read what came since the last conversation: the prompt may be gone for long
+# What "more" waits with; its word is another one in every language, so this is looked for only where we run it.
+PAGER = re.compile(r"-- .{1,30} -- ?")
+NEXT_PAGE, QUIT_PAGER = b" ", b"q"
 SEEMS_LOST = 20  # how often output may look like another prompt before the command is given up
 
 
@@ -99,19 +103,20 @@ def wake(shell: Kind) -> Conversation[None]:
         found = yield Expect((at_fresh(shell), *lost()), timeout=PROMPT_TIMEOUT)
         if found.name != shell:
             raise ShellLost(_kind(found.name))
-        row: list[int] = []
+        before: list[object] = []
 
-        def read(screen: Screen, row: list[int] = row) -> bool:
-            row[:] = [screen.cursor[0]]
+        def read(screen: Screen, before: list[object] = before) -> bool:
+            before[:] = [screen.cursor, screen.rows()]
             return True
 
-        def fresh(screen: Screen, row: list[int] = row) -> bool:
+        def fresh(screen: Screen, before: list[object] = before) -> bool:
+            # At the bottom of a sampled screen the prompt comes where the last one stood, and what is above has moved.
             mode = read_mode(screen)
-            return mode.kind == shell and not mode.typed and screen.cursor[0] > row[0]
+            return mode.kind == shell and not mode.typed and before != [screen.cursor, screen.rows()]
 
-        yield Expect((Shown("row", read),), timeout=0.0)
+        yield Expect((Shown("before", read),), timeout=0.0)
         yield Send(ENTER)
-        found = yield Expect((Shown("fresh", fresh),), timeout=2.0)
+        found = yield Expect((Shown("fresh", fresh),), timeout=WAKE_TIMEOUT)
         if found is not TIMEOUT:
             return
 
@@ -142,14 +147,15 @@ def come_back(*prompts: str) -> Conversation[str]:
 
 
 def type_command(
-    keyboard: Keyboard, markers: Markers, prompt: str, command: str, *, exact: bool
+    keyboard: Keyboard, markers: Markers, prompt: str, command: str, *, exact: bool, before: str = ""
 ) -> Conversation[tuple[Frame, int]]:
     """Type one framed command at our own prompt, without Enter; its frame, and the row where its line begins.
 
-    ``exact``: its letter case matters. Raises ShellLost, Untypable.
+    ``exact``: its letter case matters. ``before``: what the shell itself does first; a frame's command runs in a shell
+    of its own. Raises ShellLost, Untypable.
     """
     framed = frame(command if exact else vary_case(command), begin=markers.draw(), end=markers.draw())
-    return framed, (yield from type_at(keyboard, prompt, framed.line))
+    return framed, (yield from type_at(keyboard, prompt, before + framed.line))
 
 
 def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
@@ -202,12 +208,16 @@ def submit(
     most: int,
     timeout: float,
     home: str = "",
+    cleared: bool = False,
+    paged: bool = False,
 ) -> Conversation[T]:
     """Press Enter; when ``end`` and our prompt stand, what ``read`` makes of the rows from ``first_row`` on.
 
     ``read`` raises NoAnswer while rows are missing. ``most``: bytes expected at most; far more is a flood and is
     stopped with Ctrl-C, like a command that takes longer than ``timeout`` seconds. ``home``: the prompt of the shell
-    that ours was started from, which stands there when ours has ended. Raises ShellLost, NoAnswer.
+    that ours was started from, which stands there when ours has ended. ``cleared``: the command clears the screen
+    first, so the rows are those that are shown. ``paged``: it goes through ``more``; each page is turned with a blank.
+    Raises ShellLost, NoAnswer.
     """
     gone = (*lost(), *((_at(home, "cmd"),) if home else ()))
     # ``first_row`` may lie far above: what came before this command is no flood of it.
@@ -220,6 +230,7 @@ def submit(
     yield Expect((Shown("here", here),), timeout=0.0)
     yield Send(ENTER)
     answer: list[T] = []
+    pages: list[list[str]] = []
     missing = NoAnswer("the answer could not be read")
 
     def ended(screen: Screen) -> bool:
@@ -230,31 +241,45 @@ def submit(
         if not ended(screen):
             return False
         try:
-            answer[:] = [read(screen.since(first_row))]
+            answer[:] = [read(_joined(pages, screen.rows()) if cleared else screen.since(first_row))]
         except NoAnswer as problem:
             missing = problem
             return False
         return True
 
+    def turned(screen: Screen) -> bool:
+        if not paged or not PAGER.fullmatch(screen.line_to_cursor()):
+            return False
+        rows = screen.rows()[: screen.cursor_row]
+        if pages and pages[-1] == rows:
+            return False  # the page that was turned just now
+        pages.append(rows)
+        return True
+
     def flooded(screen: Screen) -> bool:
         return (screen.cursor[0] - top[0]) * 40 > 4 * most
 
-    watched = (Shown("answered", answered), Shown("ended", ended), Shown("flood", flooded))
-    final = ("answered", "ended", "flood", "timeout")
+    watched = (Shown("answered", answered), Shown("ended", ended), Shown("page", turned), Shown("flood", flooded))
+    final = ("answered", "ended", "flood", "timeout", "page")
     found = yield Expect((*watched, *gone), timeout=timeout)
-    for _ in range(SEEMS_LOST):
-        if found.name in final:
-            break
+    unsure = 0
+    while found.name == "page" or (found.name not in final and unsure < SEEMS_LOST):
+        if found.name == "page":
+            # More than was asked for is left in the VM.
+            enough = sum(len(row) for page in pages for row in page) > 2 * most
+            yield Send(QUIT_PAGER if enough else NEXT_PAGE)
+            found = yield Expect((*watched, *gone), timeout=timeout)
+            continue
         # Output may look like a prompt in passing; a lost shell is still lost when all is quiet.
+        unsure += 1
         shows = _kind(found.name)
         found = yield Expect(watched, timeout=timeout, quiet=1.0)
         if found is LULL:
             found = yield Expect((*watched, *gone), timeout=0.0)
             if found.name not in final:
                 raise ShellLost(shows)
-            if found is not TIMEOUT:
-                break
-            found = yield Expect((*watched, *gone), timeout=timeout)
+            if found is TIMEOUT:
+                found = yield Expect((*watched, *gone), timeout=timeout)
     if found.name == "ended":
         # A console that paints a screen may not be done with the rows above.
         found = yield Expect((watched[0],), timeout=timeout, quiet=0.6)
@@ -266,6 +291,16 @@ def submit(
     if found is TIMEOUT:
         raise NoAnswer(f"no answer within {timeout:.0f} s; the command was stopped with Ctrl-C")
     raise NoAnswer(f"the answer is far longer than the {most} bytes expected; the command was stopped with Ctrl-C")
+
+
+def _joined(pages: Sequence[Sequence[str]], rows: Sequence[str]) -> list[Row]:
+    """Pages and the rows that are shown now, one behind the other; what a page shows again of the last one once."""
+    texts: list[str] = []
+    for page in (*pages, rows):
+        longest = min(len(texts), len(page))
+        again = next((count for count in range(longest, 0, -1) if texts[-count:] == list(page[:count])), 0)
+        texts += page[again:]
+    return [Row(number, text) for number, text in enumerate(texts)]
 
 
 def interrupt(prompt: str, *, home: str = "") -> Conversation[None]:

@@ -1,22 +1,25 @@
 r"""Exact output through a 24-row window: numbered lines, and a checksum of the whole.
 
-The command's output is kept on the VM; in the same exchange come its SHA-256, the number of its lines, and the lines,
-each as ``NUMBER:text$``. The number shows a line that was lost, the ``$`` keeps the blanks at its end, and the checksum
-proves the characters. On a console that shows samples of a screen (2016, 2019) lines are lost when they scroll by; they
-are asked for again, a screenful at a time. What the screen can't show as it is (tabs, control characters, characters of
-another page, a line longer than the screen) comes as base64.
+The output of one or several commands is kept on the VM; in the same exchange come its SHA-256, the number of its lines,
+and the lines, each as ``NUMBER:text$``. The number shows a line that was lost, the ``$`` keeps the blanks at its end,
+and the checksum proves the characters. Behind the output of each command stands whether it succeeded, with the
+exchange's key, which nobody could know before. On a console that shows samples of a screen (2016, 2019) lines are lost
+when they scroll by; there the answer goes through ``more``, a page at a time, as Microsoft recommends for SAC
+(windows-sac.md 3.2). What the screen can't show as it is (tabs, control characters, characters of another page, a line
+longer than the screen) comes as base64.
 
 How a shell is told to do these parts is its ``Dialect``: that of cmd is in folder.py, PowerShell's in powershell.py.
-The markers around an answer are typed otherwise than they print.
+A key is typed once and printed as ``b`` and ``e`` with it behind, so what was typed never looks like an answer.
 """
 
 import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Send
 from serialfix.console.keyboard import ENTER, Keyboard
@@ -37,25 +40,57 @@ class LineTooLong(NoAnswer):
     """A single line of the answer does not fit the screen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How one shell is told to do the parts of an exact reading; each is a part of a line that is typed.
+Way = Literal["stream", "pages", "few", "head"]
+"""How an answer is shown: all at once; through ``more``; its first lines on a cleared screen; its checksum alone."""
 
-    ``joint`` stands between parts. ``mark(first, second)`` prints the two halves as one. ``run(command, exact)`` runs
-    the command, keeps its output and as its last line "ok" or "no". ``digest`` prints checksum and number of lines.
-    ``rows(encoded, first, last)`` prints lines with their numbers (``first`` 0: all) of what was kept, or of its
-    base64, which ``encode`` made. ``clear`` clears the screen. ``instead``: the lines to be entered, and the dialect
-    that holds behind them, where ``digest`` prints no checksum.
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command to be run. ``exact``: its letter case matters."""
+
+    text: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A line to be typed, the words that have to be defined before it, and the first line that it shows (0: none)."""
+
+    text: str
+    words: tuple[str, ...] = ()
+    first: int = 1
+
+
+class Dialect(Protocol):
+    """How one shell is told to do the parts of an exact reading.
+
+    ``together``: how many commands a line may hold. ``ways``: the ways in which it can show an answer, the one that a
+    better console takes first.
     """
 
-    joint: str
-    mark: Callable[[str, str], str]
-    run: Callable[[str, bool], str]
-    digest: str
-    rows: Callable[[bool, int, int], str]
-    encode: str
-    clear: str
-    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+    @property
+    def together(self) -> int: ...  # noqa: D102 - a field
+    @property
+    def ways(self) -> tuple[Way, ...]: ...  # noqa: D102
+
+    def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
+        """Run the commands, keep their output, show its checksum, its number of lines, and the lines."""
+
+    def again(self, key: str, way: Way) -> Spoken:
+        """Show what is kept again, with checksum and number."""
+
+    def encode(self, key: str, way: Way) -> Spoken:
+        """Make the base64 of what is kept; show its number of lines, and the lines."""
+
+    def rows(self, key: str, first: int, last: int, *, encoded: bool) -> Spoken:
+        """Show some lines of what is kept, or of its base64."""
+
+    def define(self, word: str) -> str:
+        """What is entered to define a word."""
+
+    @property
+    def instead(self) -> "tuple[tuple[str, ...], Dialect] | None":
+        """Lines to be entered and the dialect behind them, where no checksum is printed; None: there is none."""
 
 
 @dataclass(slots=True)
@@ -63,14 +98,15 @@ class Shell:
     """A shell of ours in which answers can be read exactly, and what was learnt about it.
 
     ``page``: the code page of programs' output. ``home``: the prompt of the shell that it was started from, "" where
-    there is none. ``lossy``: lines are lost when they scroll.
+    there is none. ``way``: how the console takes an answer. ``words``: what was defined in it.
     """
 
     dialect: Dialect
     prompt: str
     page: str = "utf-8"
     home: str = ""
-    lossy: bool = False
+    way: Way = "stream"
+    words: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -93,77 +129,77 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A line that stands at the prompt: its markers as they print, the row where it begins, the first line it shows."""
+    """A line that stands at the prompt: its key, the row where it begins, the first line it shows, how many commands.
 
-    begin: str
-    end: str
+    ``way``: how its answer is shown.
+    """
+
+    key: str
     row: int
     first: int
+    count: int
+    way: Way
 
 
-def line(dialect: Dialect, *parts: str, begin: str, end: str) -> str:
-    """What is typed: ``parts`` one after the other, between markers that are typed otherwise than they print."""
-    shown = [part for part in parts if part]
-    return dialect.joint.join((dialect.mark(begin[:4], begin[4:]), *shown, dialect.mark(end[:4], end[4:])))
+def begins(key: str) -> str:
+    """The marker in front of an answer, as it is printed."""
+    return f"b{key}"
 
 
-def type_question(
-    keyboard: Keyboard, markers: Markers, shell: Shell, command: str, *, exact: bool
-) -> Conversation[Typed]:
-    """Type what runs ``command`` and shows its output, without Enter. ``exact``: its letter case matters.
-
-    Raises ShellLost, Untypable.
-    """
-    reader = _Reader(keyboard, markers, shell, 0.0)
-    pages = (1, SCREENFUL - 5) if shell.lossy else (0, 0)
-    run = shell.dialect.run(command, exact)
-    return (yield from reader.type(1, run, shell.dialect.digest, shell.dialect.rows(False, *pages)))
+def ends(key: str) -> str:
+    """The marker behind an answer, as it is printed."""
+    return f"e{key}"
 
 
-def answer(
+def type_question(keyboard: Keyboard, markers: Markers, shell: Shell, commands: Sequence[Asked]) -> Conversation[Typed]:
+    """Type what runs ``commands`` and shows their output, without Enter. Raises ShellLost, Untypable."""
+    key = markers.draw()
+    spoken = shell.dialect.ask(key, commands, shell.way)
+    return (yield from _Reader(keyboard, markers, shell, 0.0).type(key, spoken, len(commands)))
+
+
+def answers(
     keyboard: Keyboard, markers: Markers, shell: Shell, typed: Typed, *, most: int, timeout: float
-) -> Conversation[Output]:
-    """Enter what was typed and read the output exactly. ``most``: bytes; ``timeout``: seconds for each exchange.
+) -> Conversation[list[Output]]:
+    """Enter what was typed and read the outputs exactly, one for each command.
 
-    Raises ShellLost, Untypable, NoAnswer; RowsLost where not even a few lines could be seen together.
+    ``most``: bytes of all of them; ``timeout``: seconds for each exchange. Raises ShellLost, Untypable, NoAnswer;
+    RowsLost where not even a few lines could be seen together.
     """
     reader = _Reader(keyboard, markers, shell, timeout)
-    dialect = shell.dialect
     whole = Whole()
     try:
         yield from reader.enter(whole, typed, most=2 * most)
     except RowsLost:
-        shell.lossy = True
-        whole = Whole()
-        yield from reader.show(whole, 0, dialect.digest, most=most)
-    if not whole.sha256 and dialect.instead is not None:
+        # What was entered is not run again: what is kept is shown.
+        if typed.way == "stream":
+            shell.way = shell.dialect.ways[1]
+        whole = yield from reader.again(most, head=typed.way != "stream")
+    if not whole.sha256 and shell.dialect.instead is not None:
         # The program that makes checksums is blocked on this VM.
-        lines, dialect = dialect.instead
+        lines, shell.dialect = shell.dialect.instead
         for text in lines:
             yield from plain(keyboard, shell.prompt, text)
-        shell.dialect = dialect
-        yield from reader.show(whole, 0, dialect.digest, most=most)
+        whole = yield from reader.again(most, head=False)
     for _ in range(ROUNDS):
-        too_long = False
+        # A page was seen whole, so what is missing of it is a line that is longer than the screen.
+        too_long = shell.way == "pages" and bool(whole.sha256 and whole.missing()) and len(whole.text()) <= most
         try:
-            yield from reader.fill(whole, most, encoded=False)
+            if not too_long:
+                yield from reader.fill(whole, most, encoded=False)
         except LineTooLong:
             if not whole.sha256:
                 raise
             too_long = True  # as base64 its lines are short
-        if whole.missing() and not too_long:
-            return _output(whole.text().encode(), "utf-8", most, "screen")
-        if not whole.sha256:
-            return _output(whole.text().encode(), "utf-8", most, "screen")
+        if (whole.missing() and not too_long) or not whole.sha256:
+            return _outputs(whole.text().encode(), "utf-8", typed, most, "screen")
         for content, encoding in () if too_long else contents(whole.text(), shell.page):
             if _sha256(content) == whole.sha256:
-                return _output(content, encoding, most, "checksum")
-        encoded = Whole()
-        yield from reader.show(encoded, 1, dialect.encode, dialect.rows(True, 1, 2), most=2 * most)
-        yield from reader.fill(encoded, 2 * most, encoded=True)
+                return _outputs(content, encoding, typed, most, "checksum")
+        encoded = yield from reader.encoded(most)
         for content, encoding in () if encoded.missing() else contents(encoded.text(), shell.page):
             if _sha256(content) == whole.sha256:
-                return _output(content, encoding, most, "checksum")
+                return _outputs(content, encoding, typed, most, "checksum")
         whole.lines.clear()  # something on the way was damaged: all of it once more
     raise NoAnswer("the answer did not match its checksum, however often it was read")
 
@@ -177,47 +213,66 @@ class _Reader:
     shell: Shell
     timeout: float
 
-    def type(self, first: int, *parts: str) -> Conversation[Typed]:
-        """Type a line of ``parts``, without Enter; ``first``: the number of the first line that it shows, or 0."""
-        begin, end = self.markers.draw(), self.markers.draw()
-        dialect = self.shell.dialect
-        text = line(dialect, *parts, begin=begin, end=end)
-        if self.shell.lossy:
-            text = dialect.joint.join((dialect.clear, text))
-        row = yield from type_at(self.keyboard, self.shell.prompt, text)
-        return Typed(begin, end, 0 if self.shell.lossy else row, first)
+    def type(self, key: str, spoken: Spoken, count: int = 0) -> Conversation[Typed]:
+        """Type a line, without Enter; what it takes is defined first."""
+        shell = self.shell
+        if new := [word for word in spoken.words if word not in shell.words]:
+            yield from plain(self.keyboard, shell.prompt, "&".join(shell.dialect.define(word) for word in new))
+            shell.words.update(new)
+        row = yield from type_at(self.keyboard, shell.prompt, spoken.text)
+        return Typed(key, row, spoken.first, count, shell.way)
 
     def enter(self, whole: Whole, typed: Typed, *, most: int) -> Conversation[None]:
         """Enter a typed line; what comes is added to ``whole``. Raises RowsLost, ShellLost, NoAnswer."""
         yield from submit(
             self.shell.prompt,
-            typed.end,
+            ends(typed.key),
             typed.row,
-            lambda rows: take(rows, whole, typed.first, begin=typed.begin, end=typed.end),
+            lambda rows: take(rows, whole, typed.first, begin=begins(typed.key), end=ends(typed.key)),
             most=most,
             timeout=self.timeout,
             home=self.shell.home,
+            cleared=typed.way != "stream",
+            paged=typed.way == "pages",
         )
 
-    def show(self, whole: Whole, first: int, *parts: str, most: int) -> Conversation[None]:
+    def again(self, most: int, *, head: bool) -> Conversation[Whole]:
+        """What is kept, shown again. ``head``: its checksum and number of lines alone. Raises as ``enter``."""
+        if not head:
+            with suppress(RowsLost):
+                return (yield from self.shown(self.shell.dialect.again, self.shell.way, most=2 * most))
+        # A line of it may be so long that nothing else can be seen together with it.
+        return (yield from self.shown(self.shell.dialect.again, "head", most=4096))
+
+    def encoded(self, most: int) -> Conversation[Whole]:
+        """The base64 of what is kept. Raises as ``enter``."""
+        try:
+            whole = yield from self.shown(self.shell.dialect.encode, self.shell.way, most=3 * most)
+        except RowsLost:
+            self.shell.way = "few"  # its lines are short: it is the way that does not work here
+            whole = yield from self.shown(self.shell.dialect.encode, "few", most=3 * most)
+        yield from self.fill(whole, 2 * most, encoded=True)
+        return whole
+
+    def shown(self, speak: Callable[[str, Way], Spoken], way: Way, *, most: int) -> Conversation[Whole]:
         """One exchange. Raises RowsLost, ShellLost, NoAnswer, Untypable."""
-        typed = yield from self.type(first, *parts)
-        yield from self.enter(whole, typed, most=most)
+        whole, key = Whole(), self.markers.draw()
+        typed = yield from self.type(key, speak(key, way))
+        yield from self.enter(whole, replace(typed, way=way), most=most)
+        return whole
 
     def fill(self, whole: Whole, most: int, *, encoded: bool) -> Conversation[None]:
         """Ask for the lines that are missing, a screenful at a time, until ``most`` bytes have come."""
         size = SCREENFUL
         while (missing := whole.missing()) and len(whole.text()) <= most:
-            first = missing[0]
+            first, key = missing[0], self.markers.draw()
+            typed = yield from self.type(key, self.shell.dialect.rows(key, first, first + size - 1, encoded=encoded))
             try:
-                yield from self.show(
-                    whole, first, self.shell.dialect.rows(encoded, first, first + size - 1), most=16 * 1024
-                )
+                yield from self.enter(whole, replace(typed, way="few"), most=16 * 1024)
                 lost = whole.missing()[:1] == missing[:1]
             except RowsLost:
                 lost = True
             if lost:
-                self.shell.lossy = True
                 if size == 1:
                     raise LineTooLong("a line of the answer is longer than the screen")
                 size = max(1, size // 2)
@@ -233,8 +288,11 @@ def take(rows: Iterable[Row], whole: Whole, first: int, *, begin: str, end: str)
     number = 0
     seen = False
     for row in rows:
-        if not seen:
-            seen = row.text == begin
+        if row.text == begin:
+            # A paged answer shows it once more, behind what ran.
+            seen, head, parts, number = True, [], [], 0
+        elif not seen:
+            continue
         elif row.text == end:
             break
         elif first and row.text.startswith(f"{number + 1 if number else first}:"):
@@ -300,19 +358,32 @@ def _encoding(content: bytes, page: str) -> str:
     return "utf-8"
 
 
-def _output(content: bytes, encoding: str, most: int, proof: Literal["checksum", "screen"]) -> Output:
-    """The answer, whose last line says whether the command succeeded."""
+def _outputs(
+    content: bytes, encoding: str, typed: Typed, most: int, proof: Literal["checksum", "screen"]
+) -> list[Output]:
+    """The answers, each ended by a line that says whether its command succeeded. What did not come is partial."""
     try:
         shown = content.decode(encoding, "replace")
     except LookupError:
         shown = content.decode("cp437")
-    lines = shown.replace("\r\n", "\n").removesuffix("\n").split("\n")
-    last = lines.pop()
-    exit_code = {"ok": 0, "no": 1}.get(last[-2:])
-    if exit_code is None:
-        lines.append(last)  # the rest did not come
-    elif last[:-2]:
-        lines.append(last[:-2])  # the command's last line had no end
+    said = {f"ok {typed.key}": 0, f"no {typed.key}": 1}
+    found: list[Output] = []
+    lines: list[str] = []
+    for line in shown.replace("\r\n", "\n").removesuffix("\n").split("\n"):
+        code = said.get(line[-len(typed.key) - 3 :])
+        before = line if code is None else line[: -len(typed.key) - 3]
+        if before or code is None:
+            lines.append(before)  # in front of a code: the command's last line had no end
+        if code is not None:
+            found.append(_output(lines, code, most, proof))
+            lines = []
+    while len(found) < typed.count:
+        found.append(_output(lines, None, most, proof))  # the rest did not come
+        lines = []
+    return found
+
+
+def _output(lines: list[str], exit_code: int | None, most: int, proof: Literal["checksum", "screen"]) -> Output:
     text = "".join(f"{line}\n" for line in lines)
     partial = exit_code is None or len(text.encode()) > most
     if partial:

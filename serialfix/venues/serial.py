@@ -17,7 +17,7 @@ from serialfix.console.channels import (
     show_channel,
 )
 from serialfix.console.dialogue import Conversation
-from serialfix.console.keyboard import Keyboard, Untypable
+from serialfix.console.keyboard import MOST_TYPED, Keyboard, Untypable
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
 from serialfix.console.shells import NoAnswer, ShellLost, come_back, enter, interrupt, set_prompt, type_command
@@ -72,8 +72,28 @@ class SerialVenue:
         self._stopped = False
 
     async def ask(self, requests: Sequence[_Request]) -> Sequence[Output | Unknown]:
-        """Run the commands one by one. Raises VmError and ConnectionLost when the console can't be had."""
-        return [await self._ask(request) for request in requests]
+        """Run the commands in their order, as many as a line holds in one exchange.
+
+        Raises VmError and ConnectionLost when the console can't be had.
+        """
+        answers: list[Output | Unknown] = []
+        while len(answers) < len(requests):
+            several = self._together(requests[len(answers) :])
+            answers += await self._ask(several)
+        return answers
+
+    def _together(self, requests: Sequence[_Request]) -> Sequence[_Request]:
+        """The first of ``requests``, and those that may go with it on one line."""
+        count, size = 1, 0
+        for request in requests:
+            command = request.query
+            if not isinstance(command, Command) or command.shell != "cmd" or self._no_folder:
+                break
+            size += len(command.text) + 8
+            if count > folder.CMD.together or size > MOST_TYPED - 200:
+                break
+            count += 1
+        return requests[: max(1, count - 1)]
 
     async def leave(self) -> None:
         """Leave it as it was found: remove our folders, close our channel, then the line.
@@ -150,23 +170,27 @@ class SerialVenue:
         """Nothing is known any more of what stands at the cursor."""
         self._prompt, self._cmd, self._power = "", None, None
 
-    async def _ask(self, request: _Request) -> Output | Unknown:
-        command = request.query
-        if isinstance(command, NewName):
-            return Output(self._markers.draw(12), None, "ours")
-        if not isinstance(command, Command):
-            raise Bug(f"the console can't be asked {command!r}")
+    async def _ask(self, requests: Sequence[_Request]) -> list[Output | Unknown]:
+        """One exchange, repeated until it has an answer; a write is entered once at most."""
+        if isinstance(requests[0].query, NewName):
+            return [Output(self._markers.draw(12), None, "ours")]
+        commands: list[Command] = []
+        for request in requests:
+            if not isinstance(request.query, Command):
+                raise Bug(f"the console can't be asked {request.query!r}")
+            commands.append(request.query)
+        writes = any(command.effect == "write" for command in commands)
         hung = False
         for attempt in range(1, CONNECTS + 1):
             self._entered = False
             try:
                 await self._reach_shell()
-                await self._switch_to(command)
-                return await (
-                    self._write(command, request) if command.effect == "write" else self._read(command, request)
-                )
+                await self._switch_to(commands[0])
+                return list(await self._exchange(commands, requests))
             except NoAnswer as problem:
-                return Unknown(str(problem))
+                if len(requests) > 1:
+                    return await self._one_by_one(requests, str(problem))
+                return [Unknown(str(problem))]
             except (ShellLost, ConnectionLost, Untypable) as problem:
                 ended = isinstance(problem, ShellLost) and problem.found == "cmd"
                 if ended:  # PowerShell's; our cmd prompt stands there
@@ -174,53 +198,56 @@ class SerialVenue:
                 else:
                     self._forget()
                 self._connected = self._connected and not isinstance(problem, ConnectionLost)
-                if self._entered and command.effect == "write":
+                if self._entered and writes:
                     # Never made again: whether it was made is seen by looking, not by repeating.
-                    return Unknown(f"the console was lost after the command was entered ({problem})")
+                    return await self._one_by_one(
+                        requests, f"the console was lost after the command was entered ({problem})"
+                    )
                 if ended:
-                    return Unknown("PowerShell ended while it was asked")
+                    return [Unknown("PowerShell ended while it was asked")]
                 if hung:
-                    return Unknown("PowerShell does not answer any more")
+                    return [Unknown("PowerShell does not answer any more")]
                 # Asked once more: a restart of the VM looks the same for a while.
                 # A second time: whatever stands there, another channel will not have it.
                 self._spoilt = self._spoilt or (attempt > 1 and not isinstance(problem, ConnectionLost))
-                hung = command.shell == "powershell" and isinstance(problem, ShellLost) and problem.found == "unknown"
+                power = commands[0].shell == "powershell"
+                hung = power and isinstance(problem, ShellLost) and problem.found == "unknown"
                 if attempt == CONNECTS and isinstance(problem, Untypable):
-                    return Unknown(f"the line is too bad to type on: {problem}")
+                    return [Unknown(f"the line is too bad to type on: {problem}")] * len(requests)
                 if attempt == CONNECTS:
                     raise _as_error(problem) from None
                 self._progress(f"{str(problem).rstrip('.')}. Finding the way back.")
         raise Bug("unreachable")
 
-    async def _write(self, command: Command, request: _Request) -> Output:
-        if self._power is not None:
-            return await self._exchange(self._power, command, request)
-        framed, row = await self._talk(
-            type_command(self._keyboard, self._markers, self._prompt, command.text, exact=True)
-        )
-        self._entered = True
-        return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
+    async def _one_by_one(self, requests: Sequence[_Request], why: str) -> list[Output | Unknown]:
+        """What was entered together and has no answer: each question is asked again alone, no write is made again."""
+        found: list[Output | Unknown] = []
+        for request in requests:
+            write = isinstance(request.query, Command) and request.query.effect == "write"
+            found += [Unknown(why)] if write else await self._ask([request])
+        return found
 
-    async def _read(self, command: Command, request: _Request) -> Output:
-        if self._power is not None:
-            return await self._exchange(self._power, command, request)
-        if self._cmd is None and not self._no_folder:
+    async def _exchange(self, commands: Sequence[Command], requests: Sequence[_Request]) -> Sequence[Output]:
+        if self._power is None and self._cmd is None and not self._no_folder:
             await self._make_folder()
-        if self._cmd is not None:
-            return await self._exchange(self._cmd, command, request)
-        framed, row = await self._talk(
-            type_command(self._keyboard, self._markers, self._prompt, command.text, exact=command.exact)
-        )
-        return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
-
-    async def _exchange(self, shell: Shell, command: Command, request: _Request) -> Output:
-        """Run a command once and read its output exactly."""
+        shell = self._power or self._cmd
+        if shell is None:
+            return [await self._framed(*each) for each in zip(commands, requests, strict=True)]
         keyboard, markers = self._keyboard, self._markers
-        typed = await self._talk(slices.type_question(keyboard, markers, shell, command.text, exact=command.exact))
+        asked = [slices.Asked(command.text, command.exact or command.effect == "write") for command in commands]
+        typed = await self._talk(slices.type_question(keyboard, markers, shell, asked))
         self._entered = True
-        return await self._talk(
-            slices.answer(keyboard, markers, shell, typed, most=request.most, timeout=request.timeout)
+        most, timeout = sum(each.most for each in requests), sum(each.timeout for each in requests)
+        return await self._talk(slices.answers(keyboard, markers, shell, typed, most=most, timeout=timeout))
+
+    async def _framed(self, command: Command, request: _Request) -> Output:
+        """Without a folder: read off the screen, without a checksum."""
+        exact = command.exact or command.effect == "write"
+        framed, row = await self._talk(
+            type_command(self._keyboard, self._markers, self._prompt, command.text, exact=exact)
         )
+        self._entered = True
+        return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
 
     async def _make_folder(self) -> None:
         path = folder.new_folder(self._markers)
@@ -241,7 +268,8 @@ class SerialVenue:
         elif self._power is None:
             self._progress("Starting PowerShell.")
             power, language = await self._talk(powershell.start(self._keyboard, self._markers, self._prompt))
-            power.lossy = self._cmd is not None and self._cmd.lossy  # it is the same console
+            if self._cmd is not None and self._cmd.way != "stream":
+                power.way = power.dialect.ways[-1]  # it is the same console
             self._power, self._own = power, (self._prompt, power.prompt)
             if language != self._language:
                 self._language = language
@@ -318,7 +346,7 @@ class SerialVenue:
             self._own = (self._prompt,)
             self._progress("Back at our command prompt.")
         else:
-            self._power = Shell(powershell.FULL, back, home=self._prompt)
+            self._power = Shell(powershell.POWERSHELL, back, home=self._prompt)
             self._progress("Back at our PowerShell.")
         return True
 

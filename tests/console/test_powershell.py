@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from serialfix.console import channels, keyboard, powershell, shells
 from serialfix.console.channels import Login
 from serialfix.console.dialogue import Conversation, Send
-from serialfix.console.powershell import FULL, closed
-from serialfix.console.slices import line
+from serialfix.console.powershell import POWERSHELL, closed
+from serialfix.console.slices import Asked, begins, ends
 from serialfix.engine import Request
 from serialfix.errors import ConnectionLost, VmError
 from serialfix.simulator.faults import build
@@ -26,7 +26,7 @@ from serialfix.steps import Command, Output, Unknown
 from serialfix.venues.serial import SerialVenue
 from tests.virtual import VirtualLine
 
-BEGIN, END = "abcdefgh", "jkmnpqrs"
+KEY = "abcdefgh"
 PATH = r"C:\Windows\Temp\hostile.txt"
 READ = Command("powershell", f"Get-Content {PATH} -Encoding UTF8")
 HOSTILE = [
@@ -42,7 +42,8 @@ HOSTILE = [
     r"PS C:\Windows> ",
     "Username: ",
     "ok",
-    f"{BEGIN}",
+    f"b{KEY}",
+    f"ok {KEY}",
     "'abcd' 'efgh'",
     "\x1b[2J\x1b]0;title\x07",
     "Gr\u00fc\u00dfe, \u65e5\u672c\u8a9e",
@@ -100,10 +101,15 @@ def only(answers: Sequence[Output | Unknown]) -> Output:
 
 
 def test_the_typed_line_does_not_hold_the_markers() -> None:
-    typed = line(FULL, FULL.run("Get-Date", True), FULL.rows(False, 3, 4), begin=BEGIN, end=END)
-    assert BEGIN not in typed
-    assert END not in typed
-    assert "_p 3 4" in typed
+    for spoken in (
+        POWERSHELL.ask(KEY, [Asked("Get-Date", True)], "stream"),
+        POWERSHELL.again(KEY, "few"),
+        POWERSHELL.encode(KEY, "few"),
+        POWERSHELL.rows(KEY, 3, 4, encoded=False),
+    ):
+        assert begins(KEY) not in spoken.text
+        assert ends(KEY) not in spoken.text
+        assert spoken.text.count(KEY) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,13 +118,13 @@ def test_the_typed_line_does_not_hold_the_markers() -> None:
 def test_what_leaves_something_open_is_refused(text: str) -> None:
     assert not closed(text)
     with pytest.raises(ValueError, match="left open"):
-        FULL.run(text, True)
+        POWERSHELL.ask(KEY, [Asked(text, True)], "stream")
 
 
 @pytest.mark.parametrize("text", ["'it''s'", '"a $b `" c"', "gi 'C:\\}' | % { $_.Name[0] }", "'#'", "@{a=1}.a", "''"])
 def test_what_is_closed_is_typed_as_it_stands(text: str) -> None:
     assert closed(text)
-    assert text in FULL.run(text, False)
+    assert text in POWERSHELL.ask(KEY, [Asked(text, False)], "stream").text
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

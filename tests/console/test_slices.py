@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from serialfix.console.channels import Login
 from serialfix.console.folder import CMD
 from serialfix.console.screen import Screen
-from serialfix.console.slices import RowsLost, Whole, line, take
+from serialfix.console.slices import Asked, RowsLost, Typed, Way, Whole, _outputs, begins, ends, take
 from serialfix.engine import Request
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS
@@ -57,11 +57,44 @@ def test_without_the_first_marker_nothing_is_taken() -> None:
         shown({1: "x"}, begin="another")
 
 
-def test_the_typed_line_does_not_hold_the_markers() -> None:
-    typed = line(CMD, CMD.run("dir", True), CMD.rows(False, 3, 4), begin=BEGIN, end=END)
-    assert BEGIN not in typed
-    assert END not in typed
-    assert '"3: 4:"' in typed
+KEY = "abcdefgh"
+WAYS = st.sampled_from(["stream", "pages", "few"])
+
+
+@given(WAYS)
+def test_the_typed_line_holds_the_key_once_and_never_what_is_printed(way: Way) -> None:
+    commands = [Asked("dir", True), Asked("ver", False)]
+    for spoken in (CMD.ask(KEY, commands, way), CMD.again(KEY, way), CMD.again(KEY, "head"), CMD.encode(KEY, way)):
+        assert spoken.text.count(KEY) == 1
+        for printed in (begins(KEY), ends(KEY), f"ok {KEY}", f"no {KEY}"):
+            assert printed not in spoken.text
+
+
+@given(st.lists(st.tuples(st.lists(TEXT, max_size=5), st.booleans(), st.booleans()), min_size=1, max_size=5))
+def test_several_answers_are_told_apart(wrote: list[tuple[list[str], bool, bool]]) -> None:
+    """Also where a command's last line has no end, and whatever else its lines say."""
+    content, wanted = "", []
+    for lines, success, ends_well in wrote:
+        text = "".join(f"{line}\r\n" for line in lines)
+        content += (text if ends_well else text.removesuffix("\r\n")) + f"{'ok' if success else 'no'} {KEY}\r\n"
+        shown = [*lines[:-1], lines[-1]] if lines and (ends_well or lines[-1]) else lines[:-1]
+        wanted.append(("".join(f"{line}\n" for line in shown), 0 if success else 1))
+    outputs = _outputs(content.encode(), "utf-8", Typed(KEY, 0, 1, len(wrote), "stream"), 64 * 1024, "checksum")
+    assert [(output.text, output.exit_code) for output in outputs] == wanted
+    assert not any(output.partial for output in outputs)
+
+
+def test_what_did_not_come_is_partial_and_has_no_exit_code() -> None:
+    content = f"one\r\nok {KEY}\r\nhalf".encode()
+    first, second, third = _outputs(content, "utf-8", Typed(KEY, 0, 1, 3, "stream"), 64 * 1024, "screen")
+    assert (first.text, first.exit_code, first.partial) == ("one\n", 0, False)
+    assert (second.text, second.exit_code, second.partial) == ("half\n", None, True)
+    assert (third.text, third.exit_code, third.partial) == ("", None, True)
+
+
+def test_another_exchange_s_key_ends_nothing() -> None:
+    (only,) = _outputs(f"ok other234\r\nok {KEY}\r\n".encode(), "utf-8", Typed(KEY, 0, 1, 1, "stream"), 4096, "screen")
+    assert only.text == "ok other234\n"
 
 
 HOSTILE = "\r\n".join(
@@ -124,3 +157,32 @@ def test_any_text_is_read_exactly(texts: list[str], windows: str) -> None:
     answer = read(windows, content)
     assert answer.proof == "checksum"
     assert answer.text == content.replace("\r\n", "\n")
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(st.sampled_from([HOSTILE, "plain\r\n" * 40, "", "no end", "x" * 500, "ok\r\n"]), min_size=2, max_size=6),
+    st.sampled_from(["2016", "2022"]),
+    st.sampled_from(["calm", "real"]),
+)
+def test_several_questions_in_one_exchange_are_read_exactly(contents: list[str], windows: str, preset: str) -> None:
+    vm = build(("healthy",), windows, 5)
+    for number, content in enumerate(contents):
+        vm.files.write(rf"C:\Windows\Temp\{number}.txt", content.encode("cp437"), 0.0)
+    wire = VirtualLine(Line(vm, PRESETS[preset], 5, 0.0))
+
+    async def session() -> list[Output]:
+        console = SerialVenue(wire, Login(vm.user, "", vm.password), "slices", lambda _: None)
+        asked = [Command("cmd", rf"type C:\Windows\Temp\{number}.txt") for number in range(len(contents))]
+        answers = await console.ask([Request(command, 64 * 1024, 120.0) for command in asked])
+        await console.leave()
+        return [answer for answer in answers if isinstance(answer, Output)]
+
+    answers = asyncio.run(session())
+    assert [answer.proof for answer in answers] == ["checksum"] * len(contents)
+    wanted = [content.replace("\r\n", "\n") for content in contents]
+    assert [answer.text for answer in answers] == [
+        text if text.endswith("\n") or not text else f"{text}\n" for text in wanted
+    ]
+    entered = [e for e in vm.journal if e["kind"] == "line" and "Temp\\0.txt" in str(e["text"])]
+    assert len(entered) == 1

@@ -142,13 +142,17 @@ class Span:
 
 @dataclass(slots=True)
 class Watch:
-    """What was seen of one session, at the wire's far end and at the client's venue."""
+    """What was seen of one session, at the wire's far end and at the client's venue.
+
+    ``gaps``: seconds by which the line held output up, besides the time that its bytes take.
+    """
 
     line: VirtualLine | None = None
     pushes: list[tuple[float, int]] = field(default_factory=list)
     keys: list[tuple[float, int, bool]] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     markers: list[str] = field(default_factory=list)
+    gaps: float = 0.0
 
     @property
     def now(self) -> float:
@@ -162,7 +166,9 @@ class Watch:
         def pushed(data: bytes, now: float) -> None:
             if data:
                 self.pushes.append((now, len(data)))
+            free = max(line._output_free, now)
             push(data, now)
+            self.gaps += line._output_free - free - len(data) * 10 / line.knobs.baud if data else 0.0
 
         line._push = pushed  # type: ignore[method-assign]
 

@@ -321,20 +321,20 @@ def profile(windows: str, knobs: Knobs, faults: Sequence[str], seed: int, *, top
     watch, log = Watch(), list[Waited]()
     with tracing(lambda: watch.now, log):
         measured = measure(faults, windows, knobs, seed, watch)
-    _parts(measured, log, watch.spans, knobs.round_trip)
+    _parts(measured, log, watch, knobs.round_trip)
     _places(log, top)
     _questions(watch.spans, top)
     return measured
 
 
-def _parts(measured: Measured, log: Sequence[Waited], spans: Sequence[Span], round_trip: float) -> None:
+def _parts(measured: Measured, log: Sequence[Waited], watch: Watch, round_trip: float) -> None:
     """Each phase: its time by how its waits ended, and L by its parts."""
     how: dict[str, Counter[str]] = defaultdict(Counter)
     for each in log:
         name = measured.phase_at(each.ended)
         how[name][each.how] += each.ended - each.began  # type: ignore[assignment]
         how[name]["idle"] += each.idle  # type: ignore[assignment]
-    for span in spans:
+    for span in watch.spans:
         if span.what == "sleep":
             how[measured.phase_at(span.ended)]["sleep"] += span.ended - span.began  # type: ignore[assignment]
     rate = typing_rate(round_trip, measured.echo)
@@ -362,23 +362,25 @@ def _parts(measured: Measured, log: Sequence[Waited], spans: Sequence[Span], rou
         "came: waits that what was waited for ended. silence: waits that ended because nothing came any more, (clock) "
         "the silence\nitself. sleep: the playbook's own waits. strict: over what can't be beaten with these lines."
     )
-    _beyond(measured, log, spans)
+    _beyond(measured, log, watch)
 
 
-def _beyond(measured: Measured, log: Sequence[Waited], spans: Sequence[Span]) -> None:
+def _beyond(measured: Measured, log: Sequence[Waited], watch: Watch) -> None:
     """What the time beyond L is made of."""
     silent = sum(each.idle for each in log if each.how == "silence")
     paused = sum(each.idle for each in log if each.how == "pause")
     expired = sum(each.idle for each in log if each.how == "timeout")
-    slept = sum(span.ended - span.began - span.computing for span in spans if span.what == "sleep")
+    slept = sum(span.ended - span.began - span.computing for span in watch.spans if span.what == "sleep")
+    gaps = watch.gaps
     erasing = sum(each.ended - each.began for each in log if any(name.startswith("erase_line") for name in each.where))
     whole = measured.whole
     rest = whole.beyond - silent - paused - expired - slept
     print(
-        f"\nbeyond L {whole.beyond:.2f} s = silence {silent:.2f} + pauses {paused:.2f} + timeouts {expired:.2f} + waits of "
-        f"the playbook without need {slept:.2f}\n+ the rest {rest:.2f} (echoes waited for before going on, lines and "
-        f"keys typed again; less than nothing where typing\noverlaps with what L adds). Erasing, whatever its waits: "
-        f"{erasing:.2f} s; typed in vain: {measured.typed - whole.entered} characters."
+        f"\nbeyond L {whole.beyond:.2f} s = silence {silent:.2f} + pauses {paused:.2f} + timeouts {expired:.2f} + waits "
+        f"of the playbook without need {slept:.2f}\n+ the rest {rest:.2f} (echoes waited for before going on, gaps of "
+        "the line, lines typed again; less than nothing where\ntyping overlaps with what L adds). Erasing, whatever its "
+        f"waits: {erasing:.2f} s; typed in vain: {measured.typed - whole.entered} characters. The line's own\n"
+        f"gaps between pieces: {gaps:.2f} s."
     )
 
 

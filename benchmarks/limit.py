@@ -168,7 +168,8 @@ class Watch:
                 self.pushes.append((now, len(data)))
             free = max(line._output_free, now)
             push(data, now)
-            self.gaps += line._output_free - free - len(data) * 10 / line.knobs.baud if data else 0.0
+            if data:
+                self.gaps += max(0.0, line._output_free - free - len(data) * 10 / line.knobs.baud)
 
         line._push = pushed  # type: ignore[method-assign]
 

@@ -99,6 +99,7 @@ class Measured:
     after_login: int
     commands: list[usual.Command | float]
     ends: dict[str, float]
+    gaps: float
 
     @property
     def whole(self) -> Phase:
@@ -139,6 +140,7 @@ def measure(faults: Sequence[str], windows: str, knobs: Knobs, seed: int, watch:
         0,
         _commands(watch.spans),
         ends,
+        watch.gaps,
     )
     began = 0.0
     for name in PHASES:
@@ -208,7 +210,7 @@ def table(rows: Sequence[Row]) -> None:
     """Print the figures."""
     print(
         f"{'Windows':12} {'line':5} {'RTT':>4} {'session':9} | {'wall s':>7} {'L s':>7} {'wall/L':>6} "
-        f"{'exch.':>5} {'typed':>6} {'char/s':>6} | "
+        f"{'exch.':>5} {'typed':>6} {'char/s':>6} {'gaps s':>6} | "
         + " | ".join(f"{way + ' s':>9} {'x':>5} {'right':>7}" for way in WAYS)
     )
     for each in rows:
@@ -221,12 +223,13 @@ def table(rows: Sequence[Row]) -> None:
         print(
             f"{each.windows} {ENGINES[each.windows]:7} {each.hostility:5} {each.round_trip:4} {each.what:9} | "
             f"{whole.wall:7.2f} {whole.limit.total:7.2f} {whole.wall / whole.limit.total:6.2f} "
-            f"{whole.exchanges:5} {client.typed:6} {rate:6.0f} | {ways}"
+            f"{whole.exchanges:5} {client.typed:6} {rate:6.0f} {client.gaps:6.1f} | {ways}"
             + ("" if client.right else f"  {client.outcome}!")
         )
     print(
-        "\nwall, L, exch., typed: the client's whole session, from connect to leaving. x: a usual way's time over the "
-        "client's\nfrom its own prompt on. right: commands that arrived as meant and whose answer was there in full."
+        "\nwall, L, exch., typed: the client's whole session, from connect to leaving. char/s: what is safe to type. "
+        "gaps: seconds by\nwhich the line held output up, no part of L. x: a usual way's time over the client's from "
+        "its own prompt on. right:\ncommands that arrived as meant and each line of whose answer stood on a screen."
     )
 
 
@@ -235,17 +238,15 @@ def targets(rows: Sequence[Row]) -> None:
     print(f"\ntargets at {AT} ms")
     for hostility in HOSTILITIES:
         here = [each for each in rows if each.hostility == hostility and each.round_trip == AT]
-        repairs = [each for each in here if each.what == "repair"]
-        if not repairs:
-            continue
         for what in ("diagnosis", "repair"):
-            worst = max(each.client.whole.wall / each.client.whole.limit.total for each in here if each.what == what)
-            _target(f"{hostility}: {what}, wall / L", worst, LIMITS[hostility], most=True)
-        least = min(each.faster("article") for each in repairs)
-        _target(f"{hostility}: times faster than the article", least, FASTER[hostility], most=False)
-        if hostility == "calm":
-            most = max(each.client.after_login for each in here if each.what == "diagnosis")
-            _target("calm: exchanges of the first diagnosis", most, EXCHANGES, most=True)
+            if these := [each.client for each in here if each.what == what]:
+                worst = max(each.whole.wall / each.whole.limit.total for each in these)
+                _target(f"{hostility}: {what}, wall / L", worst, LIMITS[hostility], most=True)
+                if what == "diagnosis" and hostility == "calm":
+                    most = max(each.after_login for each in these)
+                    _target("calm: exchanges of the first diagnosis", most, EXCHANGES, most=True)
+        if repairs := [each.faster("article") for each in here if each.what == "repair"]:
+            _target(f"{hostility}: times faster than the article", min(repairs), FASTER[hostility], most=False)
 
 
 def _target(name: str, value: float, target: float, *, most: bool) -> None:
@@ -371,16 +372,15 @@ def _beyond(measured: Measured, log: Sequence[Waited], watch: Watch) -> None:
     paused = sum(each.idle for each in log if each.how == "pause")
     expired = sum(each.idle for each in log if each.how == "timeout")
     slept = sum(span.ended - span.began - span.computing for span in watch.spans if span.what == "sleep")
-    gaps = watch.gaps
     erasing = sum(each.ended - each.began for each in log if any(name.startswith("erase_line") for name in each.where))
     whole = measured.whole
     rest = whole.beyond - silent - paused - expired - slept
     print(
-        f"\nbeyond L {whole.beyond:.2f} s = silence {silent:.2f} + pauses {paused:.2f} + timeouts {expired:.2f} + waits "
-        f"of the playbook without need {slept:.2f}\n+ the rest {rest:.2f} (echoes waited for before going on, gaps of "
-        "the line, lines typed again; less than nothing where\ntyping overlaps with what L adds). Erasing, whatever its "
-        f"waits: {erasing:.2f} s; typed in vain: {measured.typed - whole.entered} characters. The line's own\n"
-        f"gaps between pieces: {gaps:.2f} s."
+        f"\nbeyond L {whole.beyond:.2f} s = silence {silent:.2f} + pauses {paused:.2f} + timeouts {expired:.2f} "
+        f"+ waits of the playbook without need {slept:.2f}\n+ the rest {rest:.2f} (echoes waited for before going on, "
+        "gaps of the line, lines typed again; less than nothing\nwhere typing overlaps with what L adds). Erasing, "
+        f"whatever its waits: {erasing:.2f} s; typed in vain: {measured.typed - whole.entered} characters.\n"
+        f"The line's own gaps between pieces: {watch.gaps:.2f} s."
     )
 
 

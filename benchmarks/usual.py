@@ -12,11 +12,12 @@ All begin at an open, logged-in command prompt that nothing has happened to; the
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from serialfix.console.dialogue import Send
+from serialfix.console.screen import Screen
 from serialfix.simulator.conhost import Raw
 from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.line import FIFO, Line
@@ -30,6 +31,7 @@ QUIET = 0.5
 TIMEOUT = 30.0  # pexpect's default
 APART = 0.031  # seconds between equal keys where the second may be lost
 PASTED = 0.016  # the same for PSReadLine, which doubles equal keys of a paste
+SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|\].*?\x07)|[\x00-\x1f]")
 PROMPT = re.compile(rb"(?:PS )?[A-Z]:\\[^\r\n<>|]*> ?(?:\x1b\[[0-9;?]*[A-Za-z])*$")
 
 LOOKS = (
@@ -66,7 +68,7 @@ REPAIR = (
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """How one of the usual ways did. ``right``: commands that arrived as meant and whose whole answer was there."""
+    """How one of the usual ways did. ``right``: commands that arrived as meant and whose whole answer was seen."""
 
     wall: float
     commands: int
@@ -91,11 +93,43 @@ def typed(commands: Sequence[Command | float]) -> Iterator[str | float]:
 def drive(vm: Vm, knobs: Knobs, seed: int, way: Way, lines: Sequence[str | float]) -> Driven:
     """Type ``lines`` one after the other in one of the usual ways."""
     knobs = replace(knobs, first_command_eaten=0.0, paging=False, half_typed=False, orphans=0)
-    line = VirtualLine(Line(vm, knobs, seed, 0.0))
+    line = Watched(Line(vm, knobs, seed, 0.0))
     return asyncio.run(_drive(line, way, lines))
 
 
-async def _drive(line: VirtualLine, way: Way, lines: Sequence[str | float]) -> Driven:
+class Watched(VirtualLine):
+    """A line whose output is kept on a screen: more than whoever reads the raw stream has."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line)
+        self.screen = Screen()
+        self._first = 0
+        self._seen: list[str] = []
+
+    async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
+        now, data = await super().wait(deadline)
+        if data:
+            self.screen.feed(data)
+            self._seen.append(_joined(self.screen.rows()))
+        return now, data
+
+    def begin_command(self) -> None:
+        """Forget what was seen."""
+        self._first = self.screen.cursor[0]
+        self._seen.clear()
+
+    def saw(self, text: str) -> bool:
+        """Whether each line of a text stood on the screen at some time since then."""
+        seen = [*self._seen, _joined(row.text for row in self.screen.since(self._first))]
+        lines = (_joined(SEQUENCE.sub("", line)) for line in re.split("[\r\n]+", text))
+        return all(any(line in each for each in seen) for line in lines)
+
+
+def _joined(rows: Iterable[str]) -> str:
+    return "".join(rows).replace(" ", "")
+
+
+async def _drive(line: Watched, way: Way, lines: Sequence[str | float]) -> Driven:
     vm = line.line.vm
     await _log_in(line)
     began, came = line.now, len(line.came)
@@ -107,13 +141,15 @@ async def _drive(line: VirtualLine, way: Way, lines: Sequence[str | float]) -> D
         commands += 1
         round_trips += 1
         before = len(vm.journal)
+        line.begin_command()
         if way == "article":
             round_trips += await _by_hand(line, text)
         else:
             await line.send(Send(text.encode() + b"\r"))
             await (_silence(line) if way == "quiet" else _prompt(line))
         entered = [entry["text"] for entry in vm.journal[before:] if entry["kind"] == "line"]
-        right += entered == [text] and _over(line)
+        wrote = "".join(str(entry["text"]) for entry in vm.journal[before:] if entry["kind"] == "wrote")
+        right += entered == [text] and _over(line) and line.saw(wrote)
     return Driven(line.now - began, commands, right, round_trips, len(line.came) - came)
 
 
@@ -128,7 +164,6 @@ async def _log_in(line: VirtualLine) -> None:
     sac._logged_in(channel, 0.0)
     sac.shown, sac.mode = channel.index, "channel"
     await _rest(line)
-    line.line.receive(line.now)
 
 
 def _over(line: VirtualLine) -> bool:

@@ -3,17 +3,20 @@
 import random
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks import consoles, faults, link, usual
 from benchmarks.limit import BYTES, Exchange, Span, Watch, limit
+from serialfix.approval import Policy
 from serialfix.console.screen import Screen
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.steps import Command
 from serialfix.transcript import read
+from tests.virtual import run
 
 
 def test_a_small_run_prints_each_figure_beside_its_target(
@@ -177,3 +180,12 @@ def test_the_link_is_measured_and_profiled(capsys: pytest.CaptureFixture[str]) -
     parts = re.search(r"^whole .*?\| +([\d.]+) +([\d.]+) +[\d.]+ +([\d.]+) +([\d.]+) +([\d.]+) \|", told, re.M)
     assert parts, told
     assert sum(float(part) for part in parts.groups()) == pytest.approx(wall, abs=0.03), "no second is unaccounted for"
+
+
+def test_a_session_that_ends_wrongly_fails_the_benchmark(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "run", partial(run, policy=Policy(never="nobody is asked")))
+    one = ["--session", "repair", "--windows", "2022", "--hostility", "calm", "--round-trip", "20"]
+    assert link.main(one) == link.main([*one, "--profile"]) == 1
+    assert "wrong: 2022 calm 20 repair" in capsys.readouterr().out

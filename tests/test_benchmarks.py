@@ -2,13 +2,21 @@
 
 import random
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmarks import consoles, faults
+from benchmarks import consoles, faults, link, usual
+from benchmarks.limit import BYTES, Exchange, Span, Watch, limit
+from serialfix.approval import Policy
 from serialfix.console.screen import Screen
+from serialfix.simulator.faults import build
+from serialfix.simulator.knobs import PRESETS, Knobs
+from serialfix.steps import Command
 from serialfix.transcript import read
+from tests.virtual import run
 
 
 def test_a_small_run_prints_each_figure_beside_its_target(
@@ -67,3 +75,117 @@ def test_sessions_are_judged_by_the_simulator_and_controls_count(capsys: pytest.
     assert int(made[1]) > 0, "what is not seen can't be counted twice"
     assert "control, safe typing off" in told
     assert "lines entered that nobody meant" in told.partition("control")[2]
+
+
+def test_the_least_time_of_a_line_is_counted_as_its_docstring_says() -> None:
+    """64 characters at 400 ms: two windows typed, an echo and an answer awaited, 1,000 bytes, 2 s of computing."""
+    at, down = 10.0, 1_000
+    line = Exchange(at, at + down / BYTES + 2.0, "command", "x" * 64, down)
+    least = limit((line,), 0.4, 0.1)
+    assert least.round_trips == pytest.approx(2 * 0.4)
+    assert least.typing == pytest.approx(2 * (0.4 + 0.1))
+    assert least.wire == pytest.approx((64 + 1 + 64 + 1_000) / BYTES)
+    assert least.computing == pytest.approx(2.0)
+    assert least.total == pytest.approx(0.8 + 1.0 + 1129 / BYTES + 2.0)
+    assert least.strict == pytest.approx(least.total - 0.5)
+    key = limit((Exchange(at, at, "key", "preview SAC", 0), Exchange(at, at, "command", "", 0)), 0.4, 0.1)
+    assert key.total == pytest.approx(2 * (0.4 + 1 / BYTES))
+
+
+def test_what_is_entered_or_read_again_is_no_part_of_the_least_time() -> None:
+    watch = Watch()
+    watch.markers = ["abcdefgh", "jkmnpqrs", "tuvwxyzt"]
+    watch.spans = [Span("ask", 0.0, 50.0), Span("ask", 50.0, 99.0)]
+    journal = [
+        {"time": 1.0, "kind": "line", "purpose": "command", "text": "echo abcd^efgh"},
+        {"time": 9.0, "kind": "line", "purpose": "command", "text": "echo jkmn^pqrs"},  # the same, asked again
+        {"time": 20.0, "kind": "line", "purpose": "password", "text": "<12 characters>"},
+        {"time": 60.0, "kind": "line", "purpose": "command", "text": "echo tuvw^xyzt"},  # another question
+        {"time": 70.0, "kind": "mode", "mode": "preview", "channel": "SAC"},  # by a key
+        {"time": 80.0, "kind": "mode", "mode": "preview", "channel": "SAC"},  # by itself
+    ]
+    # The second answer's last byte leaves the VM 3 s after Enter; what comes after the next key is not its own.
+    watch.keys = [(at, 13, False) for at in (1.0, 9.0, 15.0, 20.0, 60.0, 70.0)]
+    watch.pushes = [(1.5, 100), (9.0, 400), (12.0, 200), (16.0, 999)]
+    found = watch.exchanges(journal)
+    assert [(each.purpose, each.characters, each.down) for each in found] == [
+        ("command", 14, 100),
+        ("command", 14, 600),
+        ("password", 12, 0),
+        ("command", 14, 0),
+        ("key", 0, 0),
+    ]
+    assert found[1].computing == pytest.approx(3.0 - 400 / BYTES)
+    assert [each.at for each in watch.needed(found, 0.08)] == [1.0, 20.0, 60.0, 70.0]
+
+
+def test_the_echo_is_timed_from_a_key_to_the_next_byte() -> None:
+    watch = Watch()
+    watch.keys = [(1.0, 65, True), (1.02, 66, True), (2.0, 67, True), (3.0, 13, True), (4.0, 68, False)]
+    watch.pushes = [(1.05, 2), (2.01, 1), (3.5, 80), (4.9, 1)]
+    assert watch.echo() == pytest.approx((0.05 + 0.01) / 2)
+
+
+QUESTIONS = ("sc queryex TermService", "sc qc TermService")
+
+
+@pytest.mark.parametrize("way", link.WAYS)
+def test_the_usual_ways_really_get_their_answers_on_a_calm_line(way: usual.Way) -> None:
+    for windows, ways in (("2022", link.WAYS), ("2019", ("quiet", "article"))):
+        if way in ways:
+            driven = usual.drive(build(("healthy",), windows, 3), _line("calm"), 3, way, QUESTIONS)
+            assert driven.right == driven.commands == 2
+            assert driven.wall >= 2 * 0.08
+            assert driven.down > 200
+
+
+def test_an_answer_that_did_not_come_counts_for_nobody() -> None:
+    """Keys lost on the way, and the raw stream of a sampled screen: the benchmark sees both."""
+    lossy = replace(_line("calm"), burst=1.0)
+    assert usual.drive(build(("healthy",), "2022", 3), lossy, 3, "pexpect", QUESTIONS).right == 0
+    flood = usual.drive(build(("healthy",), "2019", 3), _line("calm"), 3, "quiet", ("reg query HKLM\\SYSTEM /s",))
+    assert flood.right == 0, "rows that scrolled by between two samples were never shown"
+
+
+def test_the_article_is_paged_through_on_a_server_with_150_connections() -> None:
+    with link.busy():
+        driven = usual.drive(build(("healthy",), "2019", 3), _line("real"), 3, "article", usual.LOOKS)
+    assert driven.right == driven.commands == len(usual.LOOKS)
+    assert driven.round_trips - driven.commands >= 2 * link.CONNECTIONS // 23
+
+
+def test_questions_are_typed_in_the_shell_they_are_for() -> None:
+    asked = (Command("cmd", "a", "read"), Command("powershell", "b", "read"), 2.0, Command("cmd", "c", "write"))
+    assert list(usual.typed(asked)) == ["a", "powershell", "Remove-Module PSReadLine", "b", 2.0, "exit", "c"]
+
+
+def _line(hostility: str) -> Knobs:
+    return replace(PRESETS[hostility], round_trip=0.08)
+
+
+def test_the_link_is_measured_and_profiled(capsys: pytest.CaptureFixture[str]) -> None:
+    one = ["--session", "diagnosis", "--windows", "2022", "--hostility", "calm", "--round-trip", "80"]
+    assert link.main(one) == 0
+    told = capsys.readouterr().out
+    row = re.search(r"diagnosis \| +([\d.]+) +([\d.]+) +([\d.]+) +(\d+) +(\d+)", told)
+    assert row, told
+    wall, least, ratio = float(row[1]), float(row[2]), float(row[3])
+    assert ratio == pytest.approx(wall / least, abs=0.02)
+    assert re.search(r"calm: diagnosis, wall / L +[\d.]+ +at most +1.2 +(met|missed)\n", told)
+    assert link.main([*one, "--profile"]) == 0
+    told = capsys.readouterr().out
+    phases = {row[0]: float(row[1]) for row in re.findall(r"^(\w+) +([\d.]+) +[\d.]+ ", told, re.M)}
+    assert phases["whole"] == pytest.approx(wall, abs=0.01)
+    assert sum(phases[name] for name in link.PHASES) == pytest.approx(phases["whole"], abs=0.03)
+    parts = re.search(r"^whole .*?\| +([\d.]+) +([\d.]+) +[\d.]+ +([\d.]+) +([\d.]+) +([\d.]+) \|", told, re.M)
+    assert parts, told
+    assert sum(float(part) for part in parts.groups()) == pytest.approx(wall, abs=0.03), "no second is unaccounted for"
+
+
+def test_a_session_that_ends_wrongly_fails_the_benchmark(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "run", partial(run, policy=Policy(never="nobody is asked")))
+    one = ["--session", "repair", "--windows", "2022", "--hostility", "calm", "--round-trip", "20"]
+    assert link.main(one) == link.main([*one, "--profile"]) == 1
+    assert "wrong: 2022 calm 20 repair" in capsys.readouterr().out

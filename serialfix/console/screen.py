@@ -32,9 +32,7 @@ T = TypeVar("T")
 COLUMNS = 80
 ROWS = 24
 
-MOST_KEPT = (
-    256 * 1024
-)  # bytes of scrolled-off rows: an answer of 64 kB with its numbers, twice as base64, and then some
+MOST_KEPT = 256 * 1024  # bytes of scrolled-off rows: an answer of 64 kB with its numbers, also as base64, and more
 PIECE = 512  # characters shown at once: each may scroll some rows off, and the emulator's rows are large
 
 # CAN ends a sequence that was cut off; then the main screen, no margins, origin or insert mode, and wraps again.

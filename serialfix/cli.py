@@ -53,7 +53,10 @@ class Group(click.Group):
         except Exception:
             import traceback
 
-            traceback.print_exc()
+            from serialfix.tui.safe import safe_lines
+
+            # Its last line may quote a VM.
+            click.echo("\n".join(safe_lines(traceback.format_exc())), err=True)
             print_error(SerialfixError("This is a bug of serialfix.", advice="Please report it with the lines above."))
             sys.exit(SerialfixError.exit_code)
 
@@ -528,9 +531,9 @@ def _say_goodbye(console: "Console", result: "Result") -> None:
     console.print()
     if result.truth:
         console.print(Text(f"What was wrong with the simulated VM: {safe(result.truth)}"), highlight=False)
-    if result.transcript:
+    if path := safe(result.transcript):
         console.print(
-            Text(f"Recorded in {result.transcript}\nReplay it with: serialfix play {result.transcript}"),
+            Text(f"Recorded in {path}\nReplay it with: serialfix play {path}"),
             soft_wrap=True,
             highlight=False,
         )
@@ -539,5 +542,7 @@ def _say_goodbye(console: "Console", result: "Result") -> None:
 def _print_json(document: dict[str, Any]) -> None:
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    from serialfix.tui.safe import safe_json
+
+    sys.stdout.write(safe_json(msgspec.json.encode(document).decode()) + "\n")
     sys.stdout.flush()

@@ -78,6 +78,10 @@ class Mode:
 
 def read_mode(screen: Screen) -> Mode:
     """The mode at the cursor. Trust it only when the line is quiet: a redraw passes through every mode."""
+    return screen.once(_mode)
+
+
+def _mode(screen: Screen) -> Mode:
     line = screen.line_to_cursor()
     for kind, pattern in LINES:
         if found := pattern.fullmatch(line):
@@ -92,8 +96,7 @@ def _previewed(screen: Screen) -> str:
 
     The bytes around the header are unknown (windows-sac.md 1.7), so only its text lines are relied on.
     """
-    rows = [row for row in screen.rows() if row]
-    if not rows or rows[-1] != PREVIEW_LAST_LINE:
+    if screen.last_row() != PREVIEW_LAST_LINE:
         return ""
-    names = [found[1] for row in rows if (found := _PREVIEW_NAME.fullmatch(row))]
+    names = [found[1] for row in screen.rows() if (found := _PREVIEW_NAME.fullmatch(row))]
     return names[-1] if names else ""

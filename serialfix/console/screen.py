@@ -10,20 +10,39 @@ bound, with absolute numbers: row 0 is the first row that was ever shown.
 'SAC>'
 >>> screen.rows()[0]
 'Computer is booting'
+
+A VM may be hostile, so work and memory for each byte are bounded: output is shown in small pieces, and a sequence that
+repeats a character (REP) any number of times is not obeyed. SAC and Windows' console send none.
+
+>>> _ = screen.feed(b"!\x1b[2000000000b")
+>>> screen.line_to_cursor(), screen.rows_gone
+('SAC>!', 0)
 """
 
 import codecs
-from collections import deque
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import avt
+
+T = TypeVar("T")
 
 COLUMNS = 80
 ROWS = 24
 
+MOST_KEPT = 256 * 1024  # bytes of scrolled-off rows: an answer of 64 kB with its numbers, also as base64, and more
+PIECE = 512  # characters shown at once: each may scroll some rows off, and the emulator's rows are large
+
 # CAN ends a sequence that was cut off; then the main screen, no margins, origin or insert mode, and wraps again.
 _RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
+
+# A control sequence up to, but without, its last character. Control characters within it are obeyed and do not end it.
+_OPENED = r"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*\[|\x9b)"
+_INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*"
+_REPEAT = re.compile(rf"({_OPENED}(?!\d{{0,2}}b){_INSIDE})b")
+_UNFINISHED = re.compile(rf"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*|{_OPENED}{_INSIDE})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +54,78 @@ class Row:
 
 
 class Screen:
-    """An emulated screen. ``keep``: how many scrolled-off rows are remembered (memory is bounded by it)."""
+    """An emulated screen. ``keep``: how many scrolled-off rows are remembered, and no more than ``MOST_KEPT`` bytes."""
 
     def __init__(self, *, keep: int = 4000) -> None:
         self._vt = avt.Vt(COLUMNS, ROWS, scrollback_limit=0)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._gone: deque[Row] = deque(maxlen=keep)
+        self._keep = keep
+        self._gone = bytearray()  # the rows, each ended by a line feed: as one object they take little memory
+        self._kept = 0
         self._top = 0
+        self._unfinished = ""
+        self._read: dict[Callable[[Screen], Any], Any] = {}
 
     def feed(self, data: bytes) -> str:
         """Show ``data``; returns it as text (incomplete characters wait for the next call)."""
         text = self._decoder.decode(data)
         if text:
-            _, pushed = self._vt.feed_str(text)
-            for line in pushed:
-                self._gone.append(Row(self._top, line.text.rstrip()))
-                self._top += 1
+            self._read.clear()
+            tame = self._tamed(text)
+            for start in range(0, len(tame), PIECE):
+                _, pushed = self._vt.feed_str(tame[start : start + PIECE])
+                if pushed:
+                    self._remember([line.text.rstrip() for line in pushed])
         return text
+
+    def _tamed(self, text: str) -> str:
+        """``text``, as long as it is, with REPs that would do much work made into sequences that do nothing."""
+        if not self._unfinished and "\x1b" not in text and "\x9b" not in text:
+            return text
+        whole = self._unfinished + text
+        tame = _REPEAT.sub(r"\1~", whole)[len(self._unfinished) :]
+        unfinished = _UNFINISHED.search(whole)
+        self._unfinished = unfinished[0] if unfinished else ""
+        if len(self._unfinished) > 8:  # whatever it is, it is no short number any more
+            self._unfinished = "\x1b[999" if re.search(r"[\x9b\[]", self._unfinished) else "\x1b"
+        return tame
+
+    def _remember(self, rows: list[str]) -> None:
+        self._gone += "".join(f"{row}\n" for row in rows).encode()
+        self._kept += len(rows)
+        self._top += len(rows)
+        while self._kept > self._keep or len(self._gone) > MOST_KEPT:
+            del self._gone[: self._gone.index(b"\n") + 1]
+            self._kept -= 1
 
     def unstick(self) -> None:
         """End an escape sequence that never ended, and modes that would bend what follows; no cell changes."""
+        self._read.clear()
+        self._unfinished = ""
         self._vt.feed_str(_RESET)
 
     def rows(self) -> list[str]:
         """The 24 rows shown now, blanks at their ends removed."""
-        return [line.text.rstrip() for line in self._vt.view()]
+        return self.once(Screen._rows).copy()
+
+    def last_row(self) -> str:
+        """The lowest row that shows anything, blanks at its end removed; empty when none does."""
+        return self.once(Screen._last_row)
+
+    def once(self, read: "Callable[[Screen], T]") -> T:
+        """What ``read`` makes of the screen, worked out but once until something is shown.
+
+        Several who wait ask the same of a screen after each message. ``read`` is kept: no lambda made for one call.
+        """
+        if read not in self._read:
+            self._read[read] = read(self)
+        value: T = self._read[read]
+        return value
+
+    @property
+    def rows_gone(self) -> int:
+        """How many rows have scrolled off, kept or not: the number of the uppermost row that is shown."""
+        return self._top
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -74,36 +140,51 @@ class Screen:
 
     def line_to_cursor(self) -> str:
         """The cursor's row from its first column to the cursor, blanks kept."""
-        at = self._vt.cursor
-        return str(self._vt.view()[at.row].text)[: at.col]
+        text, at = self.once(Screen._cut)
+        return text[:at]
 
     def rest_of_line(self) -> str:
         """What stands in the cursor's row behind the cursor, blanks at the end removed."""
-        at = self._vt.cursor
-        return str(self._vt.view()[at.row].text)[at.col :].rstrip()
+        text, at = self.once(Screen._cut)
+        return text[at:].rstrip()
 
     def before_cursor(self, count: int) -> str:
-        """The ``count`` cells that end at the cursor, row by row, blanks kept; fewer where the screen begins.
+        """The ``count`` characters that end at the cursor, row by row, blanks kept; fewer where the screen begins.
 
         Wraps, scrolls and cursor addressing do not matter: a typed line stands in the cells before the cursor
         whichever way they were painted.
         """
-        at = self._vt.cursor
-        rows = self._vt.view()
-        first = max(0, at.row - count // COLUMNS - 1)
-        cells = "".join(_full(rows[number].text) for number in range(first, at.row))
-        cells += _full(rows[at.row].text)[: at.col]
-        return cells[-count:] if count else ""
+        text, at = self.once(Screen._cut)
+        before = text[:at]
+        row = self._vt.cursor.row
+        while len(before) < count and row > 0:
+            row -= 1
+            before = str(self._vt[row].text) + before
+        return before[-count:] if count else ""
 
     def since(self, number: int) -> Iterator[Row]:
         """All rows from absolute row ``number`` to the last one shown, as far as they are still remembered."""
-        for row in self._gone:
-            if row.number >= number:
-                yield row
-        for offset, line in enumerate(self._vt.view()):
+        if number < self._top:
+            first = self._top - self._kept
+            gone = self._gone.decode().split("\n")
+            for offset in range(max(0, number - first), self._kept):
+                yield Row(first + offset, gone[offset])
+        for offset, text in enumerate(self.rows()):
             if self._top + offset >= number:
-                yield Row(self._top + offset, line.text.rstrip())
+                yield Row(self._top + offset, text)
 
+    def _rows(self) -> list[str]:
+        return [line.text.rstrip() for line in self._vt.view()]
 
-def _full(text: str) -> str:
-    return text.ljust(COLUMNS)[:COLUMNS]
+    def _last_row(self) -> str:
+        texts = (str(self._vt[row].text).rstrip() for row in reversed(range(ROWS)))
+        return next(filter(None, texts), "")
+
+    def _cut(self) -> tuple[str, int]:
+        """The cursor's row, and how many of its characters stand before the cursor: wide ones fill two columns."""
+        at = self._vt.cursor
+        line = self._vt[at.row]
+        text = str(line.text)
+        if len(text) == COLUMNS:
+            return text, at.col
+        return text, sum(cell.width > 0 for cell in line.cells[: at.col])

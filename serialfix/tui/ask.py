@@ -68,7 +68,7 @@ async def ask_login(vm: str, user: str) -> tuple[str, str] | None:
         if not answer:
             return None
         user = answer.strip()
-    password = await _ask(f"Password of {user}: ", hidden=True)
+    password = await _ask(f"Password of {safe(user)}: ", hidden=True)
     return (user, password) if password else None
 
 

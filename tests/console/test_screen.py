@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serialfix.console.screen import COLUMNS, ROWS, Row, Screen
+from serialfix.console.screen import COLUMNS, MOST_KEPT, ROWS, Row, Screen
 
 PRINTABLE = st.characters(codec="ascii", exclude_categories=["Cc"])
 LINE = st.text(PRINTABLE, max_size=COLUMNS - 1).map(str.rstrip)
@@ -95,6 +95,25 @@ def test_what_is_remembered_is_bounded() -> None:
     assert screen.cursor == (5000, 0)
 
 
+def test_rows_of_many_bytes_are_remembered_as_far_as_memory_goes() -> None:
+    screen = Screen(keep=10_000)
+    screen.feed(("日" * 39 + "\r\n").encode() * 6000)
+    rows = list(screen.since(0))
+    size = sum(len(row.text.encode()) + 1 for row in rows[:-ROWS])
+    assert MOST_KEPT - 3 * COLUMNS < size <= MOST_KEPT
+    assert {row.text for row in rows[:-1]} == {"日" * 39}
+    assert rows[-1] == Row(6000, "")
+
+
+@pytest.mark.parametrize("width", [18, 40, 79])
+def test_an_answer_of_64_kb_with_its_numbers_is_whole(width: int) -> None:
+    lines = [f"{number}:".ljust(width, "x") + "$" for number in range(1, 64 * 1024 // width + 1)]
+    screen = showing(b"before\r\n" * 3000, b"begin\r\n", ("\r\n".join(lines) + "\r\nend\r\n").encode())
+    texts = [row.text for row in screen.since(3000)]
+    shown = "".join(texts[: texts.index("end")])
+    assert shown == "begin" + "".join(lines)
+
+
 def test_a_flood_takes_no_memory() -> None:
     screen = Screen(keep=50)
     screen.feed(b"y" * 100_000)
@@ -139,6 +158,87 @@ def test_hostile_sequences_leave_80_by_24(attack: bytes) -> None:
     shown = "\n".join(row.text for row in screen.since(0))
     assert "secret" not in shown
     assert "52;c" not in shown
+
+
+def test_a_short_repetition_is_obeyed() -> None:
+    assert showing(b"x\x1b[20b|").line_to_cursor() == "x" * 21 + "|"
+    assert showing(b"x\x1b[2", b"0b|").line_to_cursor() == "x" * 21 + "|"
+
+
+@pytest.mark.parametrize(
+    "repeat",
+    [b"\x1b[100b", b"\x1b[2000000000b", b"\x1b\n[65\r535b", b"\xc2\x9b65535b", b"\x1b[;65535b", b"\x1b[1;\x0765535b",
+     b"\x1b[" + b"0" * 300 + b"65535b"],
+)  # fmt: skip
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_long_repetition_is_not_however_it_comes(repeat: bytes, cut: int) -> None:
+    screen = showing(b"x", repeat[:cut], repeat[cut:], b"|")
+    assert "".join(screen.rows()).replace(" ", "") == "x|"
+    bytewise = showing(b"x", *(bytes([byte]) for byte in repeat), b"|")
+    assert everything(bytewise) == everything(screen)
+
+
+def test_what_only_looks_like_a_repetition_stays() -> None:
+    assert showing(b"\x1b]0;\x1b[999\x1b\\b").line_to_cursor() == "b"
+    assert showing(b"\x1b[999", b"\x18b").line_to_cursor() == "b"
+    assert showing("\x1b[999éb".encode()).line_to_cursor() == "b"
+    assert showing(b"\x1b[999", b"").line_to_cursor() == ""
+    stuck = showing(b"\x1b[999")
+    stuck.unstick()
+    stuck.feed(b"bb")
+    assert stuck.line_to_cursor() == "bb"
+
+
+def test_wide_characters_fill_two_columns() -> None:
+    screen = showing("C:\\日本>dir 語|".encode(), b"\x1b[4D")
+    assert screen.cursor == (0, 11)
+    assert screen.line_to_cursor() == "C:\\日本>dir"
+    assert screen.rest_of_line() == " 語|"
+    assert screen.before_cursor(6) == "日本>dir"[-6:]
+
+
+def test_a_typed_line_of_wide_characters_stands_before_the_cursor() -> None:
+    line = "日本語" * 20
+    screen = showing(b"above\r\n", line.encode())
+    assert screen.before_cursor(len(line)) == line
+
+
+def test_the_last_row_that_shows_something() -> None:
+    assert showing(b"").last_row() == ""
+    assert showing(b"\x1b[3;1Hlow  \x1b[1;1Hhigh").last_row() == "low"
+
+
+def test_once_means_once_until_something_is_shown() -> None:
+    calls: list[Screen] = []
+
+    def read(of: Screen) -> int:
+        calls.append(of)
+        return len(calls)
+
+    screen, other = Screen(), Screen()
+    assert [screen.once(read), screen.once(read), other.once(read)] == [1, 1, 2]
+    screen.feed(b"x")
+    assert screen.once(read) == 3
+    screen.unstick()
+    assert [screen.once(read), other.once(read)] == [4, 2]
+
+
+def test_what_rows_gives_belongs_to_the_caller() -> None:
+    screen = showing(b"x")
+    screen.rows().clear()
+    assert screen.rows()[0] == "x"
+
+
+@given(st.lists(st.sampled_from(list(HOSTILE.values())) | st.binary(max_size=6) | st.just(b"row\r\n" * 9), max_size=9))
+def test_looking_between_changes_nothing_that_is_seen(pieces: list[bytes]) -> None:
+    looked_at, left_alone = Screen(), Screen()
+    for piece in pieces:
+        looked_at.feed(piece)
+        left_alone.feed(piece)
+        everything(looked_at)
+        looked_at.last_row()
+    assert everything(looked_at) == everything(left_alone)
+    assert looked_at.last_row() == next(filter(None, reversed(left_alone.rows())), "")
 
 
 def test_unstick_changes_no_cell() -> None:

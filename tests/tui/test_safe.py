@@ -1,11 +1,12 @@
 """No text of a VM acts on the terminal or hides in it."""
 
+import json
 import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.tui.safe import safe, safe_lines
+from serialfix.tui.safe import safe, safe_json, safe_lines
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 INVISIBLE = (
@@ -50,3 +51,15 @@ def test_each_is_shown_as_its_escape() -> None:
     assert safe("\t|") == "    |"
     assert safe("\ud800") == r"\ud800"
     assert safe_lines("a\r\nb\nc\rd") == ["a", "b", r"c\rd"]
+
+
+def test_a_heap_of_marks_covers_nothing() -> None:
+    assert safe("Z" + "\u0321" * 40).count("\u0321") == 3
+    assert safe("שּׁ e\u0302\u0301") == "שּׁ e\u0302\u0301"
+
+
+@given(hostile.filter(lambda text: not any("\ud800" <= character <= "\udfff" for character in text)))
+def test_json_stays_the_same_document(text: str) -> None:
+    document = json.dumps({text: [text, 1]}, ensure_ascii=False)
+    assert json.loads(safe_json(document)) == {text: [text, 1]}
+    assert harmless(safe_json(document))

@@ -7,17 +7,26 @@ preview swallows is a backspace, the only key that is harmless at every prompt i
 
 from dataclasses import dataclass
 
-from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
+from serialfix.console import states
+from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Say, Send, Shown
 from serialfix.console.expect import Pattern
 from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, Untypable, erase_line, type_line
 from serialfix.console.modes import IN_WORDS, Kind, Mode, read_mode
 from serialfix.console.screen import Screen
+from serialfix.console.states import State
 
 NEXT_CHANNEL = b"\x1b\t"
 SAC_CHANNEL = b"0"
 SAC_PROMPT = "SAC>"
 SAC_LINE = 78  # characters that SAC keeps of a line (windows-sac.md 2.4)
 
+REPLAY_QUIET = 0.3  # what comes later of a replay is told from an answer by the echo of what was typed
+LOGIN_QUIET = 0.3
+HOME_TRIES = 3
+HOME_WAIT = 5.0  # seconds between two tries of a VM that shows no SAC
+ERASE = 24  # backspaces for a few letters: some of equal keys are lost, and an EVENT may hide what is left
+PAGES = 50  # that somebody may have left unread in SAC's pager
+FINAL_STATES = ("bugcheck", "health report", "kernel debugger", "linux")
 QUIET = 0.6  # seconds of silence after which a redraw is over; gaps of 0.32 s inside an answer were seen (2.5)
 SWITCH_TIMEOUT = 10.0
 CHANNEL_TIMEOUT = 30.0
@@ -37,12 +46,27 @@ _REFUSED = Pattern("refused", r"Unable to authenticate", width=40)
 
 
 class NoWay(Exception):
-    """The console can't be brought where it has to be. ``seen`` is one sentence, ``advice`` what to do."""
+    """The console can't be brought where it has to be. ``seen`` is one sentence, ``advice`` what to do.
 
-    def __init__(self, seen: str, advice: str) -> None:
+    ``final``: it will not be otherwise when it is tried again.
+    """
+
+    def __init__(self, seen: str, advice: str, *, final: bool = False) -> None:
         super().__init__(seen)
         self.seen = seen
         self.advice = advice
+        self.final = final
+
+
+class Full(NoWay):
+    """All channels are taken, by others or by us."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "All nine command prompt channels of this console are taken.",
+            "Somebody else's channel has to be closed by hand: ch lists them, ch -ci N closes one.",
+            final=True,
+        )
 
 
 class ChannelGone(NoWay):
@@ -65,36 +89,93 @@ class Login:
         return f"Login({self.user!r}, {self.domain!r}, <password>)"
 
 
-def find_home(keyboard: Keyboard) -> Conversation[None]:
-    """From any mode of the running OS to an empty ``SAC>``, proven by a redraw and a fresh prompt. Raises NoWay."""
-    yield Expect((), timeout=3.0, quiet=QUIET)  # the gateway replays old output first
-    for _ in range(3):
+def find_home(keyboard: Keyboard, *, connected: bool = True, patience: float = 1.0) -> Conversation[None]:
+    """From any mode of the running OS to an empty ``SAC>``, proven by what is typed there and taken back. Raises NoWay.
+
+    ``connected``: the line was opened just now, so the gateway replays old output first. ``patience``: how many times
+    as long as usual to wait for a VM that is starting or shows nothing.
+    """
+    if connected:
+        yield Expect((), timeout=3.0, quiet=REPLAY_QUIET)
+    waited, told, tries = 0.0, "", 0
+    while True:
         yield from _unstick()
-        yield Send(NEXT_CHANNEL)
-        yield Expect((_preview(),), timeout=SWITCH_TIMEOUT, quiet=2.0)
-        yield Send(SAC_CHANNEL)
-        previewed = yield Expect((_preview("SAC"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
-        yield Send(BACKSPACE)
-        yield Expect((_mode("sac"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+        state = yield from _state()
+        tries += 1
+        if state.name != "starting" and (yield from _go_home(keyboard)):
+            return
+        state = yield from _state()
+        if waited >= state.wait * patience and tries >= HOME_TRIES:
+            raise NoWay(state.sentence, state.advice, final=state.name in FINAL_STATES)
+        if state.wait and state.name != told and tries >= HOME_TRIES:
+            told = state.name
+            yield Say(f"{state.sentence} Waiting for SAC's prompt, up to {state.wait * patience / 60:.0f} minutes.")
+        if state.name == "starting" or tries >= HOME_TRIES:
+            # While it starts keys may act on the boot manager (windows-sac.md 6.17).
+            yield Expect((_mode("sac"),), timeout=HOME_WAIT)
+            waited += HOME_WAIT
+
+
+def _go_home(keyboard: Keyboard) -> Conversation[bool]:
+    """One try of the way home: SAC's own channel is previewed, shown, and its line emptied."""
+    yield Send(NEXT_CHANNEL)
+    found = yield Expect((_preview(),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+    if found.name != "preview":
+        return False  # the next key would be typed into whatever stands there
+    yield Send(SAC_CHANNEL)
+    previewed = yield Expect((_preview("SAC"),), timeout=SWITCH_TIMEOUT, quiet=2.0)
+    if previewed.name != "preview":
+        return False
+    yield Send(BACKSPACE)
+    found = yield Expect((_mode("sac"), _mode("sac pager")), timeout=SWITCH_TIMEOUT, quiet=2.0)
+    if found.name == "sac pager":
         mode = yield from _settled_mode()
-        if mode.kind == "sac pager":
+        for _ in range(PAGES):
+            if mode.kind != "sac pager":
+                break
             yield Send(ENTER)
             mode = yield from _settled_mode()
-        # Somebody who erased a half-typed line that an EVENT hid erased the prompt along with it, and a channel may be
-        # shown without a redraw (windows-sac.md 7): then the header that was seen tells where we are.
-        unseen = previewed.name == "preview" and (mode.kind == "unknown" or mode == Mode("preview", name="SAC"))
-        if (mode.kind == "sac" or unseen) and (yield from _empty_line()) and (yield from _fresh_prompt()):
-            return
-        if mode.kind == "stripped sac":
-            raise NoWay(
-                "The console shows !SAC>: Windows has stopped with an error, or its SAC has failed.",
-                "Look at the boot diagnostics screenshot; a restart of the VM may bring SAC back.",
-            )
-    raise NoWay(
-        f"No SAC> prompt could be reached; the console shows {IN_WORDS[mode.kind]}.",
-        "The VM may still be starting (SAC needs about a minute), or SAC is not enabled in it: "
-        "bcdedit /ems {current} on, then restart. Without SAC the disk has to be repaired offline.",
-    )
+    if (yield from _proven_empty(keyboard)):
+        return True
+    # Somebody who erased a half-typed line that an EVENT hid erased the prompt along with it, and a channel may be
+    # shown without a redraw (windows-sac.md 7): then the header that was seen tells where we are.
+    mode = yield from _settled_mode()
+    unseen = mode.kind == "unknown" or mode == Mode("preview", name="SAC")
+    return bool((mode.kind == "sac" or unseen) and (yield from _empty_line()) and (yield from _fresh_prompt()))
+
+
+def _proven_empty(keyboard: Keyboard) -> Conversation[bool]:
+    """In SAC's own channel: an empty prompt, by the echo of letters that are typed behind it and taken back.
+
+    Output comes in its order, so an echo proves that all which was drawn before has come, whatever it looked like in
+    passing; silence would take longer and prove less. No Enter is pressed: somebody may have left ``restart`` there,
+    hidden by an EVENT (windows-sac.md 6.4).
+    """
+    for _ in range((SAC_LINE + SAC_LINE // 4) // 8 + 1):
+        yield Send(BACKSPACE * 8)
+        yield Pause(0.01)
+    letters = keyboard.probe()
+    yield Send(letters.encode())
+    stands = Shown("probe", lambda screen: screen.line_to_cursor() == SAC_PROMPT + letters)
+    found = yield Expect((stands,), timeout=2 * SWITCH_TIMEOUT, quiet=2.0, lull=1.0)
+    for _ in range(ERASE // 8):
+        yield Send(BACKSPACE * 8)
+        yield Pause(0.01)
+    if found.name != "probe":
+        return False
+    found = yield Expect((_empty_prompt(),), timeout=SWITCH_TIMEOUT, quiet=2.0, lull=1.0)
+    return bool(found.name == "prompt")
+
+
+def _state() -> Conversation[State]:
+    seen: list[State] = []
+
+    def read(screen: Screen) -> bool:
+        seen[:] = [states.seen(screen)]
+        return True
+
+    yield Expect((Shown("state", read),), timeout=0.0)
+    return seen[0]
 
 
 def open_channel(keyboard: Keyboard) -> Conversation[str]:
@@ -104,18 +185,16 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
         yield Send(ENTER)
         found = yield Expect(stream=(_CREATED, _NOT_YET, _HANGS, _DISABLED, _FULL, _FAILED), timeout=CHANNEL_TIMEOUT)
         if found.name == "created":
-            yield from _settle_at_sac()
             name: str = found.groups[0]
+            yield Expect((_empty_prompt(),), timeout=SWITCH_TIMEOUT)
             return name
         if found.name == "full":
-            raise NoWay(
-                "All nine command prompt channels of this console are taken.",
-                "Somebody else's channel has to be closed by hand: ch lists them, ch -ci N closes one.",
-            )
+            raise Full
         if found.name == "disabled":
             raise NoWay(
                 "Command prompts are switched off on this console (Services\\sacdrv\\DisableCmdSessions).",
                 "Repair the VM with Run Command or offline.",
+                final=True,
             )
         # The service that launches command prompts is not ready: wait for its EVENT, then ask again ourselves.
         yield Expect(stream=(_AVAILABLE,), timeout=20.0)
@@ -138,7 +217,6 @@ def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
         )
     if found is TIMEOUT:
         raise NoWay(f"SAC did not switch to the channel {name}.", "Run the command again.")
-    yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
     yield Send(BACKSPACE)
 
 
@@ -150,8 +228,8 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
     """
     for _ in range(3):
         yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT / 3)
-        # Showing a channel draws its screen: the cursor is where it belongs only when all is quiet.
-        mode = yield from _settled_mode()
+        # Showing a channel draws its screen: what stands at the cursor in passing is not where it belongs.
+        mode = yield from _settled_mode(LOGIN_QUIET)
         if mode.kind in ("username", "cmd"):
             break
     else:
@@ -181,24 +259,38 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
 
 
 def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversation[None]:
-    found = yield Expect((_mode(kind),), timeout=LOGIN_TIMEOUT)
-    if found is TIMEOUT:
-        raise NoWay(f"The login dialogue did not come to its {kind}.", "Run the command again.")
-    yield Expect((), timeout=5.0, quiet=0.1)
-    shown: list[str] = []
+    """Answer one question of the login dialogue. Raises NoWay, Untypable.
 
-    def at(screen: Screen) -> bool:
-        shown[:] = [screen.line_to_cursor()]
-        return True
+    Some versions show a blank behind the colon and some do not (windows-sac.md 1.8): what stands there is the prompt.
+    """
+    forms = (prompt.rstrip(), f"{prompt.rstrip()} ")
+    alone = Shown("alone", lambda screen: screen.line_to_cursor() in forms)
+    for attempt in range(4):
+        found = yield Expect((alone,), timeout=LOGIN_TIMEOUT, lull=2.0)
+        if found.name == "alone":
+            yield Expect((), timeout=5.0, quiet=0.05)
+            shown: list[str] = []
 
-    yield Expect((Shown("line", at),), timeout=0.0)
-    # Some versions show a blank behind the colon and some do not (windows-sac.md 1.8): what stands there is the prompt.
-    if shown[0].strip() != prompt.strip():
-        yield from erase_line(prompt, len(shown[0]))
-        shown[0] = prompt
-    if text:
-        yield from type_line(keyboard, shown[0], text)
-    yield Send(ENTER)
+            def at(screen: Screen, shown: list[str] = shown) -> bool:
+                shown[:] = [screen.line_to_cursor()]
+                return True
+
+            yield Expect((Shown("line", at),), timeout=0.0)
+            if shown[0] not in forms:
+                continue  # it was seen in passing
+            try:
+                if text:
+                    yield from type_line(keyboard, shown[0], text)
+            except Untypable:
+                if attempt == 3:
+                    raise
+                continue
+            yield Send(ENTER)
+            return
+        mode = yield from _settled_mode()
+        if mode.kind == kind and mode.typed.strip():
+            yield from erase_line(prompt, len(mode.typed))
+    raise NoWay(f"The login dialogue did not come to its {kind}.", "Run the command again.")
 
 
 def _type_password(keyboard: Keyboard, password: str) -> Conversation[None]:
@@ -256,7 +348,6 @@ def close_channel(keyboard: Keyboard, prompt: str) -> Conversation[None]:
     yield Send(ENTER)
     found = yield Expect((_preview("SAC"), _mode("sac")), timeout=SWITCH_TIMEOUT)
     if found.name == "preview":
-        yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
         yield Send(BACKSPACE)
         found = yield Expect((_mode("sac"),), timeout=SWITCH_TIMEOUT)
     if found is TIMEOUT:
@@ -331,9 +422,9 @@ def _settle_at_sac() -> Conversation[None]:
         raise NoWay(f"The SAC prompt is gone; the console shows {IN_WORDS[mode.kind]}.", "Run the command again.")
 
 
-def _settled_mode() -> Conversation[Mode]:
+def _settled_mode(quiet: float = QUIET) -> Conversation[Mode]:
     """The mode when the line has been quiet for a while: a redraw passes through every mode."""
-    yield Expect((), timeout=20.0, quiet=QUIET)
+    yield Expect((), timeout=20.0, quiet=quiet)
     seen: list[Mode] = []
 
     def read(screen: Screen) -> bool:
@@ -346,6 +437,10 @@ def _settled_mode() -> Conversation[Mode]:
 
 def _mode(kind: Kind) -> Shown:
     return Shown(kind, lambda screen: read_mode(screen).kind == kind)
+
+
+def _empty_prompt() -> Shown:
+    return Shown("prompt", lambda screen: screen.line_to_cursor() == SAC_PROMPT)
 
 
 def _stars(count: int) -> Shown:

@@ -1,4 +1,4 @@
-"""Runs one conversation with the console: a generator of Send, Pause and Expect.
+"""Runs one conversation with the console: a generator of Send, Pause, Expect and Say.
 
 A conversation never sees a clock or a socket. It is given the time with each byte and each wake-up and says when it
 wants to be woken, so one and the same conversation runs live, in virtual time, and from a recording.
@@ -36,6 +36,13 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the person who watches what happens, or what is waited for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """True of the emulated screen. Checked after every piece of output, so it must not be true in passing."""
 
@@ -58,19 +65,24 @@ class Expect:
     quiet: float | None = None
 
 
-Talk: TypeAlias = Send | Pause | Expect
+Talk: TypeAlias = Send | Pause | Expect | Say
 Conversation: TypeAlias = Generator[Talk, Any, T]
 
 
 class Dialogue(Generic[T]):
     """Drives one conversation. Call ``start`` once, then ``receive`` and ``wake``; each gives what to send now.
 
+    ``tell`` is given what the conversation says to the person who watches.
+
     ``deadline`` is when ``wake`` is wanted (None: not at all). When ``done``, ``result`` is the conversation's value;
     an exception of the conversation leaves the call that caused it.
     """
 
-    def __init__(self, screen: Screen, conversation: Conversation[T]) -> None:
+    def __init__(
+        self, screen: Screen, conversation: Conversation[T], tell: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._screen = screen
+        self._tell = tell
         self._conversation = conversation
         self._waiting: Pause | Expect | None = None
         self._stream: Stream | None = None
@@ -143,6 +155,9 @@ class Dialogue(Generic[T]):
             value = None
             if isinstance(talk, Send):
                 sends.append(talk)
+                continue
+            if isinstance(talk, Say):
+                self._tell(talk.text)
                 continue
             if isinstance(talk, Expect) and (found := self._on_screen(talk)):
                 value = found

@@ -33,8 +33,6 @@ FIRST_FEW = 13  # lines that fit a cleared screen behind a question, its checksu
 
 _DIGEST = 'certutil -hashfile o SHA256&find /c /v "" <o'
 _LINES = '(for /f "delims=" %a in (\'findstr /n "^" o\') do @echo(%a$)'
-CORE = ("_f", "_g", "_r", "_z")
-"""What is defined at once; the rest where it is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,10 @@ def prepare(keyboard: Keyboard, markers: Markers, prompt: str, path: str) -> Con
     """Make the folder and the words; None where that can't be done. Raises ShellLost, Untypable."""
     rights = '/inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
     shell = Shell(with_powershell(path), prompt)
-    words = "&".join(shell.dialect.define(word) for word in CORE)
+    if keyboard.sampled:
+        shell.way = "pages"
+    core = shell.dialect.ask("", (), shell.way).words
+    words = "&".join(shell.dialect.define(word) for word in core)
     protect = f"icacls {path} {rights}>nul&&cd /d {path}"
     for make in (f"md {path}&&{protect}", protect):
         end = markers.draw()
@@ -195,7 +196,7 @@ def prepare(keyboard: Keyboard, markers: Markers, prompt: str, path: str) -> Con
         return None
     if page is None:
         return None
-    shell.words.update(CORE)
+    shell.words.update(core)
     shell.page = "utf-8" if page == "65001" else f"cp{page}"
     return shell
 

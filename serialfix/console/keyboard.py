@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from serialfix.console.dialogue import Conversation, Expect, Pause, Send, Shown
+from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
 
 WINDOW = 32  # characters that may be under way unacknowledged
-ECHO_TIMEOUT = 3.0  # seconds for the echo of a window; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
-ECHO_LULL = 0.7  # seconds of silence after which an echo that differs is taken for damaged
+ECHO_TIMEOUT = 20.0  # seconds for an echo while something else comes, such as a redraw
+ECHO_QUIET = 3.0  # seconds of silence after which nothing will come
+ECHO_LULL = 0.7  # the same once something came; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
 TRIES = 8
+PROBE = 4  # letters
 FASTER_AFTER = 20  # lines without damage
 MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
 
@@ -46,17 +49,27 @@ PACES = (Pace(16, 0.01, 0.04), Pace(8, 0.02, 0.08), Pace(2, 0.03, 0.3), Pace(1, 
 
 
 class Keyboard:
-    """The pace of a session: slower after every second damaged line, faster again after a long run of good ones."""
+    """The pace of a session: slower after every second damaged line, faster again after a long run of good ones.
 
-    def __init__(self) -> None:
+    ``seed``: of the letters that are typed to see where they go. ``sampled``: the console was seen to show samples of
+    a screen.
+    """
+
+    def __init__(self, seed: str = "") -> None:
         self._level = 0
+        self._probes = Markers(f"{seed}/probe")
         self._good = 0
         self.damaged = 0
+        self.sampled = False
 
     @property
     def pace(self) -> Pace:
         """The pace in force."""
         return PACES[self._level]
+
+    def probe(self) -> str:
+        """Some letters whose echo proves that what was sent before them has been taken; never the same again."""
+        return self._probes.draw(PROBE)
 
     def was_damaged(self) -> None:
         """A line did not arrive as typed."""
@@ -138,7 +151,7 @@ def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[b
     for number, (data, pause) in enumerate(pieces):
         size = len(data.decode())
         while ends[-1] + size - ends[0] > WINDOW:
-            found = yield Expect((echo,), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+            found = yield Expect((echo,), timeout=ECHO_TIMEOUT, quiet=ECHO_QUIET, lull=ECHO_LULL)
             if found.name != "echo":
                 return False
         yield Send(data)
@@ -146,7 +159,7 @@ def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[b
         if number < len(pieces) - 1:
             yield Pause(pause)
     while len(ends) > 1:
-        found = yield Expect((echo,), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        found = yield Expect((echo,), timeout=ECHO_TIMEOUT, quiet=ECHO_QUIET, lull=ECHO_LULL)
         if found.name != "echo":
             return False
     if len(text) > 1 and text[-1] == text[-2]:
@@ -178,7 +191,7 @@ def erase_line(prompt: str, length: int, *, stale: str = "") -> Conversation[Non
             yield Send(BACKSPACE * min(8, left))
             yield Pause(0.01)
             left -= 8
-        found = yield Expect((_stands(prompt, stale),), timeout=ECHO_TIMEOUT, lull=ECHO_LULL)
+        found = yield Expect((_stands(prompt, stale),), timeout=ECHO_TIMEOUT, quiet=ECHO_QUIET, lull=ECHO_LULL)
         if found.name == "echo":
             # Erasing may still be under way: the prompt must stand when all is quiet.
             yield Expect((), timeout=ECHO_TIMEOUT, quiet=0.1)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
+from serialfix.console.expect import Found, Pattern
 from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line, vary_case
 from serialfix.console.markers import Markers
 from serialfix.console.modes import IN_WORDS, Kind, read_mode
@@ -31,6 +32,7 @@ T = TypeVar("T")
 PROMPT_TIMEOUT = 15.0
 WAKE_TIMEOUT = 1.5
 UNREAD = 0.02  # seconds; nobody read what came since the last conversation: the prompt may be gone for long
+_ADDRESSED = Pattern("addressed", r"\x1b\[\d{1,2};\d{1,2}H", width=10)
 # What "more" waits with; its word is another one in every language, so this is looked for only where we run it.
 PAGER = re.compile(r"-- .{1,30} -- ?")
 NEXT_PAGE, QUIT_PAGER = b" ", b"q"
@@ -74,7 +76,8 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
     """At a cmd prompt: change it to a random one; how it looks. Raises ShellLost, Untypable.
 
     Output may hold text that looks like a prompt, but not like one that was drawn a moment ago (windows-sac.md 6.14).
-    The shell is our own and ends with its channel, so nothing has to be put back.
+    The shell is our own and ends with its channel, so nothing has to be put back. A console that puts the new prompt
+    there by cursor address, instead of sending what cmd wrote, shows samples of a screen (windows-sac.md 2.3).
     """
     yield from wake("cmd")
     for _ in range(5):
@@ -86,7 +89,10 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
         yield from type_line(keyboard, old, f"prompt {marker}$g")
         yield Send(ENTER)
         prompt = f"{marker}>"
-        found = yield Expect((at_prompt(prompt),), timeout=5.0)
+        found = yield Expect((at_prompt(prompt),), stream=(_ADDRESSED,), timeout=5.0)
+        if found.name == _ADDRESSED.name:
+            keyboard.sampled = True
+            found = yield Expect((at_prompt(prompt),), timeout=5.0)
         if found.name == "prompt":
             return prompt
         # It may have been eaten after all: look again and type it again.
@@ -127,22 +133,23 @@ def come_back(*prompts: str) -> Conversation[str]:
     Which of them stands there; "": none, the channel asks for a login, is gone or does not answer. What we had typed
     there, or what still runs, is stopped with Ctrl-C; a login and SAC get no key.
     """
-    yield Expect((), timeout=20.0, quiet=1.0)  # a redraw passes through every mode
-    seen: list[str] = []
+    ours = tuple(_at(prompt, prompt) for prompt in prompts)
+    # A redraw passes through every mode, but not through a prompt that nobody could know, alone at the cursor; should
+    # it go on behind it, what is typed next is not read back where it should stand.
+    found: Found = yield Expect(ours, timeout=20.0, quiet=1.0)
+    if found.name in prompts:
+        return found.name
     modes: list[Kind] = []
 
     def read(screen: Screen) -> bool:
-        seen[:] = [screen.line_to_cursor()]
         modes[:] = [read_mode(screen).kind]
         return True
 
     yield Expect((Shown("mode", read),), timeout=0.0)
-    if seen[0] in prompts:
-        return seen[0]
     if modes != ["unknown"]:
         return ""
     yield Send(CTRL_C)
-    found = yield Expect((*(_at(prompt, prompt) for prompt in prompts), *lost()), timeout=10.0)
+    found = yield Expect((*ours, *lost()), timeout=10.0)
     return found.name if found.name in prompts else ""
 
 
@@ -366,8 +373,8 @@ def at_fresh(shell: Kind) -> Shown:
 
 
 def line_now() -> Conversation[str]:
-    """What stands left of the cursor when all is quiet."""
-    yield Expect((), timeout=10.0, quiet=0.3)
+    """What stands left of the cursor, where a prompt was seen just now."""
+    yield Expect((), timeout=10.0, quiet=0.05)
     line: list[str] = []
 
     def read(screen: Screen) -> bool:

@@ -170,9 +170,11 @@ class LiveLine:
             self._news.set()
 
 
-async def converse(line: Line, screen: Screen, conversation: Conversation[T]) -> T:
+async def converse(
+    line: Line, screen: Screen, conversation: Conversation[T], tell: Callable[[str], None] = lambda text: None
+) -> T:
     """Run one conversation to its end. Raises ConnectionLost and whatever the conversation raises."""
-    dialogue = Dialogue(screen, conversation)
+    dialogue = Dialogue(screen, conversation, tell)
     try:
         sends = dialogue.start(line.begin())
         while True:

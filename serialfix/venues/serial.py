@@ -28,11 +28,12 @@ from serialfix.venues.line import Line, converse
 
 T = TypeVar("T")
 
-CONNECTS = 3
-"""How often one question may open the line again before the run is given up."""
+CONNECTS = 40
+"""How often the way to one question's answer may be lost before the run is given up. On a line on which something
+happens every few seconds it takes many tries, and each of them may be the one; on a good one none is lost."""
 
-WAYS = 2
-"""How often the way to a shell is tried; a redraw may have damaged what was typed."""
+LEAVES = 5
+"""How often the console is tried to be left as it was found."""
 
 
 class _Request(Protocol):
@@ -56,7 +57,7 @@ class SerialVenue:
         self._login = login
         self._progress = progress
         self._screen = Screen()
-        self._keyboard = Keyboard()
+        self._keyboard = Keyboard(nonce)
         self._markers = Markers(nonce)
         self._connected = False
         self._channel = ""
@@ -105,7 +106,7 @@ class SerialVenue:
         try:
             if self._connected and (self._channel or self._folders):
                 self._progress("Leaving the VM as it was: closing our command prompt.")
-                await self._leave_channel()
+                await self._leave_as_found()
         except (NoWay, Untypable, ShellLost, ConnectionLost, VmError) as problem:
             if self._channel:
                 left.append(f"the command prompt {self._channel} ({problem})")
@@ -123,12 +124,29 @@ class SerialVenue:
                 advice=f"Nobody is harmed by it. It goes away with, {'; '.join(advice)}.",
             )
 
+    async def _leave_as_found(self) -> None:
+        """Raises what the last of several tries met."""
+        for attempt in range(1, LEAVES + 1):
+            try:
+                await self._leave_channel()
+            except (NoWay, Untypable, ShellLost, ConnectionLost) as problem:
+                final = isinstance(problem, NoWay) and problem.final
+                lost = isinstance(problem, ConnectionLost)
+                if attempt == LEAVES or final:
+                    raise
+                self._forget()
+                self._connected = self._connected and not lost
+                self._progress(f"{str(problem).rstrip('.')}. Finding the way back, to leave the VM as it was.")
+            else:
+                return
+
     def abandon(self) -> None:
         """What stands at our prompt is not known any more: stop it before leaving."""
         self._stopped = True
 
     async def _leave_channel(self) -> None:
         if self._prompt and self._stopped:
+            self._stopped = False
             try:
                 await self._stop()
             except ShellLost:
@@ -148,8 +166,8 @@ class SerialVenue:
                 if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
                     self._folders.remove(path)
             await self._talk(close_channel(self._keyboard, self._prompt))
-        else:
-            await self._talk(find_home(self._keyboard))
+        elif self._channel:
+            await self._go_home()
             await self._talk(close_by_name(self._keyboard, self._channel))
         self._channel = ""
         self._forget()
@@ -180,7 +198,7 @@ class SerialVenue:
                 raise Bug(f"the console can't be asked {request.query!r}")
             commands.append(request.query)
         writes = any(command.effect == "write" for command in commands)
-        hung = False
+        hung = 0
         for attempt in range(1, CONNECTS + 1):
             self._entered = False
             try:
@@ -191,7 +209,7 @@ class SerialVenue:
                 if len(requests) > 1:
                     return await self._one_by_one(requests, str(problem))
                 return [Unknown(str(problem))]
-            except (ShellLost, ConnectionLost, Untypable) as problem:
+            except (ShellLost, ConnectionLost, Untypable, NoWay) as problem:
                 ended = isinstance(problem, ShellLost) and problem.found == "cmd"
                 if ended:  # PowerShell's; our cmd prompt stands there
                     self._power, self._own = None, (self._prompt,)
@@ -200,21 +218,19 @@ class SerialVenue:
                 self._connected = self._connected and not isinstance(problem, ConnectionLost)
                 if self._entered and writes:
                     # Never made again: whether it was made is seen by looking, not by repeating.
-                    return await self._one_by_one(
-                        requests, f"the console was lost after the command was entered ({problem})"
-                    )
+                    why = f"the console was lost after the command was entered ({problem})"
+                    return await self._one_by_one(requests, why)
                 if ended:
                     return [Unknown("PowerShell ended while it was asked")]
-                if hung:
+                silent = isinstance(problem, ShellLost) and problem.found == "unknown"
+                hung = hung + 1 if silent else 0
+                if hung > 1 and commands[0].shell == "powershell":
                     return [Unknown("PowerShell does not answer any more")]
-                # Asked once more: a restart of the VM looks the same for a while.
                 # A second time: whatever stands there, another channel will not have it.
-                self._spoilt = self._spoilt or (attempt > 1 and not isinstance(problem, ConnectionLost))
-                power = commands[0].shell == "powershell"
-                hung = power and isinstance(problem, ShellLost) and problem.found == "unknown"
+                self._spoilt = self._spoilt or hung > 1
                 if attempt == CONNECTS and isinstance(problem, Untypable):
                     return [Unknown(f"the line is too bad to type on: {problem}")] * len(requests)
-                if attempt == CONNECTS:
+                if attempt == CONNECTS or (isinstance(problem, NoWay) and problem.final):
                     raise _as_error(problem) from None
                 self._progress(f"{str(problem).rstrip('.')}. Finding the way back.")
         raise Bug("unreachable")
@@ -284,29 +300,16 @@ class SerialVenue:
             self._power, self._own = None, (self._prompt,)
 
     async def _talk(self, conversation: Conversation[T]) -> T:
-        return await converse(self._line, self._screen, conversation)
+        return await converse(self._line, self._screen, conversation, self._progress)
 
     async def _reach_shell(self) -> None:
-        """From wherever we are to a shell whose prompt is ours."""
-        if self._prompt:
-            return
-        for attempt in range(1, WAYS + 1):
-            try:
-                await self._find_shell()
-            except (NoWay, Untypable) as problem:
-                if attempt == WAYS:
-                    raise _as_error(problem) from None
-                self._progress(f"{problem} Trying once more.")
-            else:
-                return
+        """From wherever we are to a shell whose prompt is ours. Raises ConnectionLost, NoWay, Untypable, VmError."""
+        if not self._prompt:
+            await self._find_shell()
 
     async def _find_shell(self) -> None:
         try:
-            if not self._connected:
-                await self._line.open()
-                self._connected = True
-            self._progress("Finding the SAC prompt.")
-            await self._talk(find_home(self._keyboard))
+            await self._go_home()
             if self._channel and self._spoilt:
                 await self._drop_channel()
             if not self._channel:
@@ -334,6 +337,15 @@ class SerialVenue:
                 advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
             ) from None
 
+    async def _go_home(self) -> None:
+        """To an empty SAC prompt, over a new connection where there is none. Raises NoWay, ConnectionLost."""
+        fresh = not self._connected
+        if fresh:
+            await self._line.open()
+            self._connected = True
+        self._progress("Finding the SAC prompt.")
+        await self._talk(find_home(self._keyboard, connected=fresh))
+
     async def _come_back(self) -> bool:
         """Whether a shell that we left without a word stands in the shown channel, at its prompt."""
         if not self._own:
@@ -358,7 +370,7 @@ class SerialVenue:
         try:
             await self._talk(log_in(self._keyboard, self._login, *self._own))
         except (NoWay, Untypable):
-            await self._talk(find_home(self._keyboard))
+            await self._go_home()
             await self._drop_channel()
             raise
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.console.folder import CMD, CORE, new_folder, with_powershell
+from serialfix.console.folder import CMD, new_folder, with_powershell
 from serialfix.console.markers import Markers
 from serialfix.console.slices import Asked, Spoken, Way, begins, ends
 from serialfix.simulator.faults import build
@@ -16,7 +16,7 @@ from tests.simulator.world import shell
 
 KEY = "abcdefgh"
 PATH = r"C:\Windows\abcdefghjkmn"
-WORDS = (*CORE, "_h", "_p", "_e", "_q", "_b")
+WORDS = ("_f", "_g", "_r", "_z", "_h", "_p", "_e", "_q", "_b")
 
 
 def shown(vm: Vm, *typed: str) -> list[str]:

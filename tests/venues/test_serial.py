@@ -159,11 +159,19 @@ async def test_a_refused_login_is_tried_once() -> None:
 
 
 async def test_leaving_a_dead_line_says_what_stays_open() -> None:
-    it = Console(once(lambda data, line: b"exit" in line.typed))
+    it = Console(lambda data, line: b"exit" in line.typed)
     await it.ask(READ)
     with pytest.raises(VmError, match="Left on the VM") as caught:
         await it.venue.leave()
     assert "ch -cn Cmd0001" in caught.value.advice
+
+
+async def test_a_line_lost_while_leaving_is_opened_again_to_leave_it_as_it_was() -> None:
+    it = Console(once(lambda data, line: b"exit" in line.typed))
+    await it.ask(READ)
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+    assert it.line.opened == 2
 
 
 async def test_abandoned_in_the_middle_it_leaves_by_way_of_sac() -> None:

@@ -16,6 +16,7 @@ import codecs
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import avt
 
@@ -32,6 +33,28 @@ class Row:
 
     number: int
     text: str
+
+
+class Look(NamedTuple):
+    """How a character looks. Colours: 0 to 255, (red, green, blue), or None for the terminal's own."""
+
+    foreground: int | tuple[int, int, int] | None = None
+    background: int | tuple[int, int, int] | None = None
+    bold: bool = False
+    faint: bool = False
+    underline: bool = False
+    inverse: bool = False
+
+
+PLAIN = Look()
+
+
+class Cell(NamedTuple):
+    """One cell; ``width`` is 0 in the right half of a wide character."""
+
+    character: str
+    width: int
+    look: Look
 
 
 class Screen:
@@ -60,6 +83,22 @@ class Screen:
     def rows(self) -> list[str]:
         """The 24 rows shown now, blanks at their ends removed."""
         return [line.text.rstrip() for line in self._vt.view()]
+
+    def cells(self) -> list[list[Cell]]:
+        """The 24 rows shown now as 80 cells each, with their looks."""
+        return [
+            [
+                Cell(cell.char, cell.width, PLAIN if cell.pen.is_default() else _look(cell.pen))
+                for cell in line.cells[:COLUMNS]
+            ]
+            for line in self._vt.view()
+        ]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The cursor's row (0 to 23) and column among the rows that are shown."""
+        at = self._vt.cursor
+        return at.row, at.col
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -102,3 +141,16 @@ class Screen:
 
 def _full(text: str) -> str:
     return text.ljust(COLUMNS)[:COLUMNS]
+
+
+def _look(pen: avt.Pen) -> Look:
+    return Look(_colour(pen.foreground), _colour(pen.background), pen.bold, pen.faint, pen.underline, pen.inverse)
+
+
+def _colour(colour: avt.Color | None) -> int | tuple[int, int, int] | None:
+    match colour:
+        case avt.Color.Indexed():
+            return int(colour[0])
+        case avt.Color.RGB():
+            return int(colour[0]), int(colour[1]), int(colour[2])
+    return None

@@ -124,7 +124,10 @@ class AtTerminal:
         """Keys to the VM, its screen drawn."""
         from serialfix.tui.desk import Desk
 
-        desk = Desk(place.vm, escape=self._wish.escape, raw=self._wish.raw, asks_first=asks_first)
+        # A simulated VM's password is no secret from who simulates it; the record masks it all the same.
+        login = place.login
+        hint = f"This VM is simulated: log in as {login.user} with {login.password}" if login is not None else ""
+        desk = Desk(place.vm, escape=self._wish.escape, raw=self._wish.raw, asks_first=asks_first, hint=hint)
         before, log.tell = log.tell, desk.told
         try:
             await desk.work(line)
@@ -198,14 +201,21 @@ async def _work(wish: Wish, hand: Hand, log: Log, secrets: Secrets) -> None:
             await line.close()
 
 
-def asks_first(lost: SerialfixError) -> bool:
-    """Whether a loss is not answered by connecting again: somebody else may be there, or somebody wanted the end.
+def asks_first(problem: SerialfixError) -> bool:
+    """Whether a loss is not answered by connecting again: somebody else may be there, or somebody wanted the end."""
+    if not isinstance(problem, ConnectionLost):  # an attempt that failed
+        return "another connection" in problem.what.lower()
+    return looks_like_second_user(problem) or "ended with exit status 0" in problem.reason
 
-    Which code a second user causes is not known (azure-serial-console.md 2.5): an orderly close is taken for one.
+
+def looks_like_second_user(lost: ConnectionLost) -> bool:
+    """Whether a close may mean that somebody else connected.
+
+    Which code that has is not known (azure-serial-console.md 2.5): a close in order is taken for one, and 1011 where it
+    does not say what else it is.
     """
-    reason = lost.reason.lower() if isinstance(lost, ConnectionLost) else lost.what.lower()
-    orderly = isinstance(lost, ConnectionLost) and lost.code in {1000, 1001, 4409}
-    return orderly or "another connection" in reason or "ended with exit status 0" in reason
+    orderly = lost.code in {1000, 1001, 4409} or (lost.code == 1011 and not lost.reason)
+    return orderly or "another connection" in lost.reason.lower()
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from serialfix.errors import ConnectionLost, SerialfixError, UsageError
 from serialfix.tui.hands import Act, Hands, Link, Quit, Reconnect, StopPaste, Type
 from serialfix.tui.keys import Key, in_words
 from serialfix.tui.painter import Painter
+from serialfix.tui.piped import end
 from serialfix.tui.safe import safe
 from serialfix.tui.terminal import RawTerminal
 from serialfix.venues.line import LiveLine
@@ -38,18 +39,23 @@ WIDEST_NAME = 24
 
 
 class Desk:
-    """A person at a terminal. ``asks_first``: which losses are not answered by connecting again."""
+    """A person at a terminal. ``asks_first``: which losses are not answered by connecting again.
 
-    def __init__(self, vm: str, *, escape: str, raw: bool, asks_first: Callable[[SerialfixError], bool]) -> None:
+    ``hint``: what else is worth knowing about this VM.
+    """
+
+    def __init__(
+        self, vm: str, *, escape: str, raw: bool, asks_first: Callable[[SerialfixError], bool], hint: str = ""
+    ) -> None:
         self._vm = vm
         self._escape = in_words(escape)
         self._raw = raw
         self._asks_first = asks_first
-        self._hands = Hands(escape)
+        self._hands = Hands(escape, hint)
         self._screen = Screen(keep=0)
         self._painter = Painter()
         self._link: Link = "open"
-        self._said = "Connected. Press Enter if nothing shows."
+        self._said = f"Connected. Press Enter if nothing shows. {hint}".strip()
         self._written = ""
         self._queue: asyncio.Queue[Type] = asyncio.Queue()
         self._pasting = 0
@@ -75,9 +81,7 @@ class Desk:
                 for task in done:
                     task.result()
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await end(tasks)
 
     async def _keep(self, line: LiveLine, terminal: RawTerminal) -> None:
         """Show what comes; connect again after a loss."""
@@ -108,7 +112,8 @@ class Desk:
                 self._link = "lost"
                 self._say(f"{what}. Connecting again in {pause:.0f} s. Enter: now | q: quit")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wanted.wait()
                 pause = min(2 * pause, LONGEST_PAUSE)
             try:
                 await line.open()
@@ -200,7 +205,8 @@ class Desk:
                 )
             await asyncio.sleep(FRAME)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), TICK)
+                async with asyncio.timeout(TICK):
+                    await self._changed.wait()
             self._changed.clear()
 
     def _write_words(self, terminal: RawTerminal) -> None:

@@ -54,11 +54,15 @@ Act = Type | StopPaste | Reconnect | Quit
 
 
 class Hands:
-    """What is open: nothing, the menu, the help, or a question. ``notice``: what the bar says about it."""
+    """What is open: nothing, the menu, the help, or a question. ``notice``: what the bar says about it.
 
-    def __init__(self, escape: str) -> None:
+    ``hint``: a line of the help about this VM.
+    """
+
+    def __init__(self, escape: str, hint: str = "") -> None:
         self._escape = escape
         self._name = in_words(escape)
+        self._hint = hint
         self._open: Literal["", "menu", "help", "paste"] = ""
         self._pasted = ""
         self._warned = False
@@ -67,7 +71,7 @@ class Hands:
     @property
     def help(self) -> tuple[str, ...]:
         """The lines that explain, while they are wanted."""
-        return help_lines(self._name) if self._open == "help" else ()
+        return help_lines(self._name, self._hint) if self._open == "help" else ()
 
     def press(self, key: Key, kind: Kind, *, link: Link, pasting: bool) -> list[Act]:
         """What a key does with this prompt at the cursor. ``pasting``: there is text that was not sent yet."""
@@ -144,7 +148,7 @@ def clean(text: str) -> str:
     return "".join(character for character in text if character == "\r" or character.isprintable())
 
 
-def help_lines(escape: str) -> tuple[str, ...]:
+def help_lines(escape: str, hint: str) -> tuple[str, ...]:
     """What somebody may want to know who works here for the first time."""
     return (
         "",
@@ -163,4 +167,5 @@ def help_lines(escape: str) -> tuple[str, ...]:
         "What the VM shows is recorded. Keys are not: a password is never written.",
         "A lost line is made again by itself, but not if somebody may have taken it.",
         "",
+        *([hint, ""] if hint else []),
     )

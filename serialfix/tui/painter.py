@@ -84,6 +84,8 @@ def _row(number: int, row: Sequence[Cell], shown: Sequence[Cell]) -> list[str]:
         if cell.look != pen:
             drawn.append(sgr(cell.look))
             pen = cell.look
+        if cell.width == 2:  # blanks first, for a terminal that draws it narrow
+            drawn.append(f"  \x1b[{number + 1};{column + 1}H")
         drawn.append(cell.character)
         # Terminals differ in how wide they draw what is not ASCII.
         at = column + 1 if cell.character.isascii() else -1

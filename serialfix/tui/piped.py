@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from serialfix.console.dialogue import Send
 from serialfix.console.keyboard import ENTER, PACES, strokes
@@ -60,9 +61,7 @@ class Piped:
                 advice="Look where the console is (serialfix connect in a terminal), then send the rest.",
             ) from None
         finally:
-            for task in (printing, typing):
-                task.cancel()
-            await asyncio.gather(printing, typing, return_exceptions=True)
+            await end((printing, typing))
             self._tell(self._rows.end())
 
     async def _print(self, line: LiveLine) -> None:
@@ -114,6 +113,21 @@ class Piped:
             if rest:
                 loop.call_soon_threadsafe(self._lines.put_nowait, rest.decode("utf-8", "replace"))
             loop.call_soon_threadsafe(self._lines.put_nowait, None)
+
+
+async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel tasks and wait until they have ended, whatever they say. Never raises but when cancelled itself.
+
+    More than once: what is cancelled at the moment at which it would have gone on may go on (``asyncio.wait_for``).
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=0.5)
+        for task in done:
+            if not task.cancelled():
+                task.exception()
 
 
 def _some(descriptor: int) -> bytes:

@@ -14,6 +14,7 @@ Everything else is for the VM, but for what a person can't have meant: at ``SAC>
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -145,6 +146,8 @@ def clean(text: str) -> str:
     'a    b\rc[A\r'
     """
     text = re.sub(r"\r\n?|\n", "\r", text).replace("\t", "    ")
+    # Other blanks come with what is copied from a web page; a shell knows the plain one only.
+    text = "".join(" " if unicodedata.category(character) == "Zs" else character for character in text)
     return "".join(character for character in text if character == "\r" or character.isprintable())
 
 

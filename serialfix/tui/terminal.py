@@ -106,12 +106,14 @@ class RawTerminal:
 
     def _tell(self, pressed: list[KeyPress]) -> None:
         if pressed:
-            self._pressed([_key(press) for press in pressed])
+            self._pressed([key for press in pressed for key in _keys(press)])
 
 
-def _key(press: KeyPress) -> Key:
+def _keys(press: KeyPress) -> tuple[Key, ...]:
+    if press.data == "\x1b\t":  # taken for Shift+Tab; at SAC it is how the next channel is shown
+        return Key("escape"), Key("c-i")
     name = str(getattr(press.key, "value", press.key))
-    return Key(name, press.data if name == PASTE else "")
+    return (Key(name, press.data if name == PASTE else ""),)
 
 
 def _is_tty(descriptor: int) -> bool:

@@ -101,6 +101,7 @@ def test_editing_keys_are_not_sent_to_sac(name: str, kind: Kind) -> None:
 def test_a_paste_is_text() -> None:
     assert paste(Hands(MENU), "dir\r\n\x1b[A\x03\tx\n") == [Type("dir\r[A    x\r", paste=True)]
     assert paste(Hands(MENU), "\x1b\x03") == []
+    assert paste(Hands(MENU), "reg\xa0query") == [Type("reg query", paste=True)]
 
 
 @given(st.text())

@@ -201,11 +201,16 @@ async def _work(wish: Wish, hand: Hand, log: Log, secrets: Secrets) -> None:
             await line.close()
 
 
-def asks_first(problem: SerialfixError) -> bool:
-    """Whether a loss is not answered by connecting again: somebody else may be there, or somebody wanted the end."""
-    if not isinstance(problem, ConnectionLost):  # an attempt that failed
-        return "another connection" in problem.what.lower()
-    return looks_like_second_user(problem) or "ended with exit status 0" in problem.reason
+def asks_first(problem: SerialfixError) -> str:
+    """Why a loss is not answered by connecting again: somebody else may be there, or somebody wanted the end; or ""."""
+    if isinstance(problem, ConnectionLost) and "ended with exit status 0" in problem.reason:
+        return "It ended by itself."
+    theirs = (
+        looks_like_second_user(problem)
+        if isinstance(problem, ConnectionLost)
+        else "another connection" in problem.what.lower()  # an attempt that failed
+    )
+    return "Somebody else may be on this console now." if theirs else ""
 
 
 def looks_like_second_user(lost: ConnectionLost) -> bool:

@@ -35,17 +35,17 @@ LONGEST_PAUSE = 60.0
 """Seconds between two attempts to connect again; they begin with 1 and double."""
 
 AT = {"sac": "SAC prompt", "stripped sac": "!SAC prompt", "cmd": "cmd", "powershell": "PowerShell", "password": "login"}
-WIDEST_NAME = 24
+WIDEST_NAME, WIDEST_REASON = 24, 70
 
 
 class Desk:
-    """A person at a terminal. ``asks_first``: which losses are not answered by connecting again.
+    """A person at a terminal. ``asks_first``: why a loss is not answered by connecting again, or "".
 
     ``hint``: what else is worth knowing about this VM.
     """
 
     def __init__(
-        self, vm: str, *, escape: str, raw: bool, asks_first: Callable[[SerialfixError], bool], hint: str = ""
+        self, vm: str, *, escape: str, raw: bool, asks_first: Callable[[SerialfixError], str], hint: str = ""
     ) -> None:
         self._vm = vm
         self._escape = in_words(escape)
@@ -97,16 +97,17 @@ class Desk:
             if self._raw:
                 terminal.write(self._decoder.decode(data))
             self._changed.set()
+            await asyncio.sleep(0)  # in a flood, keys are heard all the same
 
     async def _again(self, line: LiveLine, problem: SerialfixError) -> None:
         self._drop()
         pause = 1.0
         while True:
             self._wanted.clear()
-            what = problem.what.rstrip(".")
-            if self._asks_first(problem):
+            what = textwrap.shorten(_in_short(problem).rstrip("."), WIDEST_REASON, placeholder=" …")
+            if why := self._asks_first(problem):
                 self._link = "taken"
-                self._say(f"{what}. Somebody else may be on this console now. Enter: take it back | q: quit")
+                self._say(f"{what}. {why} Enter: connect again | q: quit")
                 await self._wanted.wait()
             else:
                 self._link = "lost"
@@ -224,3 +225,9 @@ class Desk:
             pasting = "pasting, Ctrl-C stops it" if self._pasting else ""
             said = " | ".join(filter(None, ("connected", at, "recorded", pasting, f"{self._escape} menu")))
         return textwrap.wrap(f"{vm} | {said}", max(20, columns - 3), max_lines=2, placeholder=" …")
+
+
+def _in_short(problem: SerialfixError) -> str:
+    if not isinstance(problem, ConnectionLost):
+        return problem.what
+    return f"Connection closed ({problem.code}{', ' + problem.reason if problem.reason else ''})"

@@ -74,6 +74,7 @@ class Piped:
                 self._last = now
                 self._tell(self._rows.feed(data))
             unsettled = data is not None
+            await asyncio.sleep(0)  # in a flood, signals are heard all the same
 
     async def _type(self, line: LiveLine) -> None:
         while True:

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session
+from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.output import create_output
 
@@ -52,7 +53,7 @@ class RawTerminal:
         self._enter, self._leave = (_ENTER, _LEAVE) if whole else (_ENTER_RAW, _LEAVE_RAW)
         self._stack = contextlib.ExitStack()
         self._alone: asyncio.TimerHandle | None = None
-        self._was_tty = _is_tty(self._input.fileno())
+        self._was_tty = _is_tty(self._input)
 
     def __enter__(self) -> "RawTerminal":
         with contextlib.ExitStack() as stack:
@@ -96,7 +97,7 @@ class RawTerminal:
         pressed = self._input.read_keys()
         self._tell(pressed)
         # A terminal that is gone is always ready to be read, and never says that it is gone.
-        if self._input.closed or (not pressed and self._was_tty and not _is_tty(self._input.fileno())):
+        if self._input.closed or (not pressed and self._was_tty and not _is_tty(self._input)):
             self._closed()
             return
         self._alone = asyncio.get_running_loop().call_later(ALONE, self._flush)
@@ -116,5 +117,5 @@ def _keys(press: KeyPress) -> tuple[Key, ...]:
     return (Key(name, press.data if name == PASTE else ""),)
 
 
-def _is_tty(descriptor: int) -> bool:
-    return sys.platform != "win32" and os.isatty(descriptor)
+def _is_tty(source: Input) -> bool:
+    return sys.platform != "win32" and os.isatty(source.fileno())  # on Windows there is no descriptor

@@ -13,6 +13,8 @@ from serialfix.errors import SerialfixError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from serialfix import events
+    from serialfix.connect import Wish
     from serialfix.session import Result, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -149,9 +151,15 @@ def yes_option(command: F) -> F:
     )(command)
 
 
-def vm_options(command: F) -> F:
+def _all(options: tuple[Callable[[F], F], ...], command: F) -> F:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def where_options(command: F) -> F:
     """How a VM is named, as az does it."""
-    options = (
+    options: tuple[Callable[[F], F], ...] = (
         click.option("-g", "--resource-group", default="", help="The VM's resource group."),
         click.option("-n", "--name", default="", help="The VM's name."),
         click.option("--subscription", default="", help="Id of the subscription. [default: as az account set]"),
@@ -168,6 +176,14 @@ def vm_options(command: F) -> F:
             default="",
             help="Instead of Azure: any program that shows the VM's console (not on Windows).",
         ),
+    )
+    return _all(options, command)
+
+
+def vm_options(command: F) -> F:
+    """Which VM, and what of it is looked at."""
+    options: tuple[Callable[[F], F], ...] = (
+        where_options,
         click.option("--user", default="", help=r"Who logs in on the VM (DOMAIN\user); asked for if missing."),
         click.option("--rdp-host", default="", help="Where RDP is reached from here. [default: the public address]"),
         click.option("--rdp-port", default=3389, type=click.IntRange(1, 65535), help="Its port. [default: 3389]"),
@@ -175,14 +191,12 @@ def vm_options(command: F) -> F:
         transcript_option,
         output_option,
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _all(options, command)
 
 
 def simulator_options(command: F) -> F:
     """What can be chosen of a simulated VM."""
-    options = (
+    options: tuple[Callable[[F], F], ...] = (
         click.option(
             "--windows", type=click.Choice(["2016", "2019", "2022", "2025"]), default="2022", help="Which Windows."
         ),
@@ -191,9 +205,7 @@ def simulator_options(command: F) -> F:
             "--hostility", type=click.Choice(["calm", "real", "worst"]), default="real", help="How bad the line is."
         ),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _all(options, command)
 
 
 @main.command(epilog=EXIT_CODES)
@@ -271,6 +283,58 @@ def diagnose(playbook: str, output: str, **options: Any) -> None:
       serialfix diagnose --via "ssh -e none user@serial-port" --rdp-host 203.0.113.7
     """
     _finish(_settings("diagnose", playbook, **options), output)
+
+
+@main.command(
+    epilog="""\b
+Exit codes:
+  0    left, or all of the input was sent
+  2    the command line is not right
+  3    the console could not be reached, or was lost before the input was sent
+  130  interrupted with Ctrl-C
+  70   a bug of serialfix
+"""
+)
+@where_options
+@click.option("--escape", default="^]", metavar="KEY", help="Which key opens the menu. [default: ^], as in az]")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Pass through what the VM sends, control sequences included. It may act on your terminal.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0.5, 3600),
+    default=5.0,
+    help="Where input is piped: seconds of silence after its end that end it. [default: 5]",
+)
+@transcript_option
+@output_option
+@simulator_options
+def connect(escape: str, raw: bool, wait: float, transcript: Path | None, output: str, **options: Any) -> None:
+    """Work on the VM's serial console by hand. Recorded: what the VM shows, never the keys.
+
+    \b
+    Ctrl-] opens a menu: q quits, h helps. Works in a pipe, too: lines are typed, what the VM shows is printed.
+
+    \b
+    Examples:
+      serialfix connect -g MyGroup -n MyVm
+      serialfix connect --simulate healthy
+      serialfix connect --via "virsh console --force vm1"
+      echo ch | serialfix connect -g MyGroup -n MyVm
+    """
+    import os
+
+    from serialfix.connect import Wish
+    from serialfix.tui.keys import read_escape
+
+    options |= _where(options, "connect")
+    password = os.environ.get("SERIALFIX_PASSWORD", "")
+    _finish_by_hand(
+        Wish(escape=read_escape(escape), raw=raw, wait=wait, transcript=transcript, password=password, **options),
+        output,
+    )
 
 
 @main.command(
@@ -456,29 +520,28 @@ def _settings(mode: Any, playbook: str, **options: Any) -> "Settings":
     known = [check.name for check in PLAYBOOKS[playbook].checks]
     if unknown := [check for check in options["checks"] if check not in known]:
         raise UsageError(f"The playbook has no check {unknown[0]!r}.", advice=f"It has: {', '.join(known)}.")
+    options |= _where(options, "diagnose")
+    return Settings(
+        mode=mode,
+        playbook=playbook,
+        password=os.environ.get("SERIALFIX_PASSWORD", ""),
+        checks=tuple(options.pop("checks")),
+        **options,
+    )
+
+
+def _where(options: dict[str, Any], command: str) -> dict[str, Any]:
+    """Take what says which simulator or program out of the options, and give it as it is kept. Raises UsageError."""
     windows, seed, hostility = options.pop("windows"), options.pop("seed"), options.pop("hostility")
     via = _via(options)
     if not via and not options["simulate"] and not (options["resource_group"] and options["name"]):
         raise UsageError(
             "Which VM? Give its resource group and its name.",
-            advice="serialfix diagnose -g GROUP -n NAME, --simulate FAULT for a simulated one, "
+            advice=f"serialfix {command} -g GROUP -n NAME, --simulate FAULT for a simulated one, "
             "or --via COMMAND for a console that a program shows.",
         )
-    return Settings(
-        mode=mode,
-        playbook=playbook,
-        simulator_options=(
-            "--windows",
-            windows,
-            "--hostility",
-            hostility,
-            *([] if seed is None else ["--seed", str(seed)]),
-        ),
-        via=via,
-        password=os.environ.get("SERIALFIX_PASSWORD", ""),
-        checks=tuple(options.pop("checks")),
-        **options,
-    )
+    seeded = () if seed is None else ("--seed", str(seed))
+    return {"via": via, "simulator_options": ("--windows", windows, "--hostility", hostility, *seeded)}
 
 
 def _via(options: dict[str, Any]) -> tuple[str, ...]:
@@ -520,6 +583,39 @@ def _finish(settings: "Settings", output: str) -> NoReturn:
         _print_json(result.as_json())
     else:
         _say_goodbye(console, result)
+    sys.exit(result.exit_code)
+
+
+def _finish_by_hand(wish: "Wish", output: str) -> NoReturn:
+    """Let somebody, or a pipe, work on the console, and end with the exit code."""
+    import asyncio
+
+    from rich.console import Console
+
+    from serialfix.connect import AtTerminal, Hand, InPipe, run
+    from serialfix.tui.plain import story
+
+    console = Console(stderr=True, soft_wrap=True)
+
+    def tell(event: "events.Event") -> None:
+        for line in story(event):
+            console.print(line, highlight=False)
+
+    # With a document on standard output, what the VM shows goes where progress does.
+    stream = sys.stderr if output == "json" else sys.stdout
+    person = sys.stdin is not None and sys.stdin.isatty() and (sys.stdout.isatty() or sys.stderr.isatty())
+    hand: Hand = AtTerminal(wish) if person else InPipe(wish, lambda line: print(line, file=stream, flush=True))
+    result = asyncio.run(run(wish, hand, tell))
+    if result.error is not None:
+        print_error(result.error)
+    if result.transcript:
+        console.print(
+            f"Recorded in {result.transcript}\nReplay it with: serialfix play {result.transcript}",
+            markup=False,
+            highlight=False,
+        )
+    if output == "json":
+        _print_json(result.as_json())
     sys.exit(result.exit_code)
 
 

@@ -1,36 +1,31 @@
 """Wires a playbook, venues, a record and a face together; used by the command line and by the tests.
 
-One path for real and simulated VMs: the simulator is reached through the same clients, only with another endpoint, CA
-and credential type. The face shows events and asks; it never touches the VM.
+How the VM is reached is up to ``reach.py``. The face shows events and asks; it never touches the VM.
 """
 
 import asyncio
 import contextlib
-import os
 import secrets as tokens
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import platformdirs
-
 from serialfix import __version__, events
 from serialfix.approval import Policy
 from serialfix.console.channels import Login
-from serialfix.engine import Approver, ChangeRecord, Engine, Interrupted, Request
-from serialfix.errors import Bug, SerialfixError, UsageError
+from serialfix.engine import Approver, ChangeRecord, Engine, Interrupted
+from serialfix.errors import SerialfixError, UsageError
 from serialfix.playbooks import PLAYBOOKS
+from serialfix.reach import Where, in_words, reach
 from serialfix.redact import Secrets
-from serialfix.steps import EXIT_CODES, Finding, Output, OutsideLook, Risk, Unknown, Verified
-from serialfix.transcript import Writer
-from serialfix.venues.cloud import CLOUDS, Cloud
-from serialfix.venues.line import LiveLine, Transport
+from serialfix.steps import EXIT_CODES, Finding, Risk, Verified
+from serialfix.transcript import Writer, new_path
+from serialfix.venues.line import LiveLine
 from serialfix.venues.serial import SerialVenue
-from serialfix.venues.vm_facts import obstacles
 
 INTERRUPTED = 130
 BUG = 70
@@ -38,31 +33,18 @@ LEAVE_TIMEOUT = 45.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a run is asked to do. ``simulate``: "" for real Azure, a URL of a running simulator, or a fault's name.
-
-    ``via``: the words of a command that shows the VM's console, instead of Azure's; it may hold secrets.
-    ``rdp_port``: where clients reach RDP from outside (the port inside the VM is read from the VM).
-    """
+class Settings(Where):
+    """What a run is asked to do, and where."""
 
     mode: Literal["diagnose", "repair"]
     playbook: str = "rdp_internal_error"
     checks: tuple[str, ...] = ()
-    resource_group: str = ""
-    name: str = ""
-    subscription: str = ""
-    cloud: str = "public"
-    simulate: str = ""
-    simulator_options: tuple[str, ...] = ()
-    via: tuple[str, ...] = field(default=(), repr=False)
     user: str = ""
     password: str = field(default="", repr=False)
     yes_to: Risk | None = None
     flags: frozenset[str] = frozenset()
     dry_run: bool = False
     transcript: Path | None = None
-    rdp_host: str = ""
-    rdp_port: int = 3389
     reveal: bool = False
 
 
@@ -155,61 +137,6 @@ class Record:
         self._writer.sync()
 
 
-@dataclass(slots=True)
-class OutsideVenue:
-    """Looks at the RDP port from here. ``host`` None: there is no address that could be looked at.
-
-    ``port``: where clients reach Remote Desktop now. Inside the VM it may be another one; the first that is asked about
-    is taken for it. Any other is where it has been moved to in this session: ``elsewhere`` says where clients reach it
-    (host and port, None for nowhere); without it, on the same host under its own number.
-    """
-
-    host: str | None
-    port: int
-    elsewhere: Callable[[int], Awaitable[tuple[str, int] | None]] | None = None
-    usual: int | None = None
-
-    async def ask(self, requests: Sequence[Request]) -> Sequence[Output | Unknown]:
-        """One look for each request."""
-        from serialfix.venues.outside import look
-
-        answers: list[Output | Unknown] = []
-        for request in requests:
-            if not isinstance(request.query, OutsideLook):
-                raise Bug(f"this can't be seen from outside: {request.query!r}")
-            inside = request.query.port
-            self.usual = self.usual or inside or None
-            if inside in (0, self.usual):
-                answers.append(Output(await look(self.host, self.port), None, "direct"))
-            elif self.elsewhere is None:
-                answers.append(Output(await look(self.host, inside), None, "direct"))
-            elif (reached := await self.elsewhere(inside)) is not None:
-                answers.append(Output(await look(*reached), None, "direct"))
-            else:
-                answers.append(Unknown(f"nobody says where port {inside} of the VM is reached"))
-        return answers
-
-
-def state_folder() -> Path:
-    """Where sessions are kept on this machine; ``SERIALFIX_STATE_DIR`` overrides it."""
-    chosen = os.environ.get("SERIALFIX_STATE_DIR")
-    return Path(chosen) if chosen else platformdirs.user_state_path("serialfix")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A VM within reach: who logs in, how its line is opened, where it is seen from outside.
-
-    ``truth``: of a simulated VM, what is wrong with it.
-    """
-
-    vm: str
-    login: Login
-    connect: Callable[[], Awaitable[Transport]]
-    outside: OutsideVenue
-    truth: Callable[[], Awaitable[str]] | None = None
-
-
 class Interrupt:
     """Ctrl-C. The first: stop at the next safe point, then close what was opened. The second: leave now."""
 
@@ -260,9 +187,9 @@ async def run(settings: Settings, face: Face) -> Result:
         return round(time.monotonic() - begun, 6)
 
     secrets = Secrets([settings.password])
-    title = f"serialfix {settings.mode} {_target(settings)}"
+    title = f"serialfix {settings.mode} {in_words(settings)}"
     try:
-        writer = Writer(settings.transcript or _new_path(), title=title, started=datetime.now(UTC), secrets=secrets)
+        writer = Writer(settings.transcript or new_path(), title=title, started=datetime.now(UTC), secrets=secrets)
     except SerialfixError as error:
         return _failed(settings, error, "", clock())
     record = Record(writer, face, clock)
@@ -290,23 +217,25 @@ async def run(settings: Settings, face: Face) -> Result:
 async def _run(
     settings: Settings, face: Face, record: Record, secrets: Secrets, *, interrupt: Interrupt, result: Result
 ) -> Result:
-    reach = _reach_by_program if settings.via else _reach
-    async with reach(settings, face, record, secrets) as place:
+    if not settings.simulate and not settings.via and face.person is None and not (settings.user and settings.password):
+        raise _no_login(settings.name)  # nobody will be there to ask, so it is said before anything is begun
+    async with reach(settings, record, secrets) as place:
+        login = place.login or await _login(settings, face, place.vm, secrets)
         nonce = tokens.token_hex(16)
         record.emit(
             events.SessionStarted(
                 serialfix=__version__,
                 mode=settings.mode,
                 playbook=settings.playbook,
-                target=_target(settings),
+                target=in_words(settings),
                 vm=place.vm,
-                user=f"{place.login.domain}\\{place.login.user}" if place.login.domain else place.login.user,
+                user=f"{login.domain}\\{login.user}" if login.domain else login.user,
                 nonce=nonce,
                 dry_run=settings.dry_run,
                 checks=settings.checks,
             )
         )
-        console = SerialVenue(LiveLine(place.connect, record.clock, record), place.login, nonce, record.progress)
+        console = SerialVenue(LiveLine(place.connect, record.clock, record), login, nonce, record.progress)
         engine = Engine(
             venues={"console": console, "outside": place.outside},
             approver=policy(settings, face.person),
@@ -364,80 +293,6 @@ def policy(settings: Settings, person: Approver | None) -> Policy:
     return Policy(yes_to=settings.yes_to, person=person)
 
 
-@contextlib.asynccontextmanager
-async def _reach(settings: Settings, face: Face, record: Record, secrets: Secrets) -> AsyncIterator[Place]:
-    """The VM, real or simulated, as ARM knows it. Raises SerialfixError."""
-    from serialfix.venues.azure import Azure, SimulatedCredential, real_credential
-    from serialfix.venues.child import simulator
-    from serialfix.venues.open_serial import open_serial
-    from serialfix.venues.simulated import ports, read_announcement, what_is_wrong
-
-    async with contextlib.AsyncExitStack() as stack:
-        simulated = None
-        if settings.simulate:
-            url = settings.simulate
-            if not url.startswith("https:"):
-                record.progress("Starting a simulated VM on this machine.")
-                url = await stack.enter_async_context(
-                    simulator(["--fault", settings.simulate, *settings.simulator_options])
-                )
-            simulated = read_announcement(url)
-            secrets.add(simulated.password)
-        elif face.person is None and not (settings.user and settings.password):
-            raise _no_login(settings.name)  # nobody will be there to ask, so it is said before anything is begun
-        record.progress("Asking Azure about the VM.")
-        if simulated is not None:
-            cloud: Cloud = simulated.cloud
-            azure = Azure(cloud, SimulatedCredential(simulated), simulated.subscription)
-            group, name = settings.resource_group or simulated.resource_group, settings.name or simulated.vm
-        else:
-            cloud = CLOUDS[settings.cloud]
-            azure = Azure(cloud, real_credential(cloud, settings.subscription), settings.subscription)
-            group, name = settings.resource_group, settings.name
-        azure = await stack.enter_async_context(azure)
-        vm = await azure.vm_facts(group, name)
-        record.emit(events.VmSeen(vm.as_dict()))
-        if found := obstacles(vm):
-            raise found[0]
-        login = (
-            Login(simulated.user, "", simulated.password)
-            if simulated is not None
-            else await _login(settings, face, vm.name, secrets)
-        )
-        host = settings.rdp_host or next(iter(vm.public_addresses), None)
-        port = settings.rdp_port if simulated is None else simulated.rdp_port
-
-        async def connect() -> Transport:
-            if simulated is None:
-                record.progress(
-                    "Azure allows one connection to a serial console: anyone else on it is disconnected now."
-                )
-            return await open_serial(azure, vm, progress=record.progress)
-
-        async def truth() -> str:
-            return await what_is_wrong(cloud, await azure.token())
-
-        async def elsewhere(inside: int) -> tuple[str, int] | None:
-            return (await ports(cloud, await azure.token())).get(inside)
-
-        outside = OutsideVenue(host, port, elsewhere if simulated is not None else None)
-        yield Place(vm.name, login, connect, outside, truth if simulated is not None else None)
-
-
-@contextlib.asynccontextmanager
-async def _reach_by_program(settings: Settings, face: Face, record: Record, secrets: Secrets) -> AsyncIterator[Place]:
-    """The VM whose console a program shows; Azure is not asked. Raises SerialfixError."""
-    from serialfix.venues.process import Program, name_of
-
-    vm = f"the VM behind {name_of(settings.via)}"
-    login = await _login(settings, face, vm, secrets)
-    program = Program(settings.via, record.progress)
-    try:
-        yield Place(vm, login, program.connect, OutsideVenue(settings.rdp_host or None, settings.rdp_port))
-    finally:
-        await program.close()
-
-
 async def _login(settings: Settings, face: Face, vm: str, secrets: Secrets) -> Login:
     user, password = settings.user, settings.password
     if not user or not password:
@@ -467,18 +322,3 @@ def _failed(settings: Settings, error: SerialfixError | None, transcript: str, s
     elif error is not None:
         outcome, code = "unreachable", error.exit_code
     return Result(outcome, code, "no", "not tested", settings.playbook, (), (), transcript, seconds, error)
-
-
-def _target(settings: Settings) -> str:
-    if settings.simulate:
-        return "a simulated VM"
-    if settings.via:
-        from serialfix.venues.process import name_of
-
-        return f"via {name_of(settings.via)}"
-    return f"{settings.resource_group}/{settings.name}"
-
-
-def _new_path() -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return state_folder() / "transcripts" / f"{stamp}-{tokens.token_hex(2)}.cast"

@@ -44,7 +44,7 @@ def _read(path: Path) -> dict[str, Any]:
             advice="Take it out; use the environment variable SERIALFIX_PASSWORD, or be asked.",
         )
     common = tables.pop("default", {})
-    commands = ("demo", "repair", "diagnose", "simulate", "play", "parse", "list")
+    commands = ("demo", "repair", "diagnose", "connect", "simulate", "play", "parse", "list")
     if unknown := [name for name in tables if name not in commands]:
         raise UsageError(f"{path}: there is no command {unknown[0]!r}.", advice=f"Commands are: {', '.join(commands)}.")
     return {command: {**common, **tables.get(command, {})} for command in commands}

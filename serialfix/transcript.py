@@ -16,13 +16,15 @@ import contextlib
 import json
 import os
 import re
+import secrets as tokens
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, get_args
 
 import msgspec
+import platformdirs
 
 from serialfix import __version__, events
 from serialfix.errors import UsageError
@@ -45,6 +47,18 @@ _WORDS: frozenset[object] = frozenset(
     | {kind.__struct_config__.tag for kind in get_args(events.AnyEvent)}
 )
 """Words of the format. They stand in every record, so they tell nothing of a secret that is one of them."""
+
+
+def state_folder() -> Path:
+    """Where sessions are kept on this machine; ``SERIALFIX_STATE_DIR`` overrides it."""
+    chosen = os.environ.get("SERIALFIX_STATE_DIR")
+    return Path(chosen) if chosen else platformdirs.user_state_path("serialfix")
+
+
+def new_path() -> Path:
+    """Where a new transcript goes when nobody says."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return state_folder() / "transcripts" / f"{stamp}-{tokens.token_hex(2)}.cast"
 
 
 @dataclass(frozen=True, slots=True)

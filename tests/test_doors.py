@@ -12,7 +12,7 @@ DOORS = {
     "pexpect": {"console/expect.py"},
     "websockets": {"venues/websocket.py"},
     "azure": {"venues/azure.py"},
-    "prompt_toolkit": {"tui/ask.py"},
+    "prompt_toolkit": {"tui/terminal.py"},
     "click": {"cli.py"},
     "aiohttp": {"venues/simulated.py"},
 }

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import pytest
 
 from serialfix import events, session
 from serialfix.approval import Policy
-from serialfix.engine import ChangeRecord, Engine, Request
-from serialfix.errors import AzureError, Bug, ConnectionLost, UsageError, VmError
+from serialfix.engine import ChangeRecord, Engine
+from serialfix.errors import AzureError, Bug, UsageError, VmError
 from serialfix.redact import Secrets
-from serialfix.session import INTERRUPTED, Interrupt, OutsideVenue, Record, Result, Settings, policy, state_folder
-from serialfix.steps import Command, Finding, Output, OutsideLook, Unknown
+from serialfix.session import INTERRUPTED, Interrupt, Record, Result, Settings, policy
+from serialfix.steps import Finding
 from serialfix.transcript import Writer, read
-from serialfix.venues import outside
 from tests.standins import Person
 
 
@@ -59,12 +57,6 @@ def test_who_says_yes() -> None:
 
 def test_a_password_never_shows() -> None:
     assert "canary" not in repr(Settings("repair", password="canary"))
-
-
-def test_the_state_folder_can_be_chosen(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert state_folder() == folders / "state"
-    monkeypatch.delenv("SERIALFIX_STATE_DIR")
-    assert "serialfix" in state_folder().parts
 
 
 def test_the_document_of_a_result() -> None:
@@ -203,73 +195,6 @@ async def test_nobody_to_ask_is_known_before_azure_is_asked(folders: Path) -> No
     assert result.error is not None
     assert (result.exit_code, result.error.what) == (2, "No login for vm1.")
     assert [type(event) for event in face.shown] == [events.Stopped]
-
-
-# --- the console that a program shows --------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="--via is POSIX")
-@pytest.mark.parametrize(("host", "seen_at"), [("", None), ("203.0.113.7", "203.0.113.7")])
-async def test_a_place_from_a_command_knows_no_azure(folders: Path, host: str, seen_at: str | None) -> None:
-    settings = Settings("repair", via=("/bin/sh", "-c", "exec cat # canary"), rdp_host=host, rdp_port=13389)
-    face = Face(("DOM\\me", "hunter22"), Person())
-    writer = Writer(folders / "a.cast", title="", started=datetime.now(UTC), secrets=Secrets())
-    secrets = Secrets()
-    async with session._reach_by_program(settings, face, Record(writer, face, lambda: 0.0), secrets) as place:
-        assert (place.vm, place.login.domain, place.login.user) == ("the VM behind sh", "DOM", "me")
-        assert (place.outside.host, place.outside.port, place.outside.elsewhere) == (seen_at, 13389, None)
-        assert place.truth is None
-        transport = await place.connect()
-        await transport.send(b"x")
-        assert await transport.receive() == b"x"
-    with pytest.raises(ConnectionLost):
-        await transport.send(b"x")
-    writer.close(0, 0.0)
-    assert face.asked == [("the VM behind sh", "")]
-    assert secrets.mask("hunter22") != "hunter22"
-    assert [event.text for event in face.shown if isinstance(event, events.Progress)] == ["Starting sh."]
-
-
-def test_the_arguments_of_via_never_show() -> None:
-    settings = Settings("repair", via=("/bin/cat", "canary"))
-    assert session._target(settings) == "via cat"
-    assert "canary" not in repr(settings)
-
-
-# --- looking from outside --------------------------------------------------------------------------------------
-
-
-async def test_from_outside_there_are_only_looks() -> None:
-    with pytest.raises(Bug):
-        await OutsideVenue("127.0.0.1", 1).ask([Request(Command("cmd", "ver"), 1, 1.0)])
-
-
-async def test_a_look_is_an_answer_also_where_there_is_no_address() -> None:
-    (answer,) = await OutsideVenue(None, 3389).ask([Request(OutsideLook(), 1, 1.0)])
-    assert isinstance(answer, Output)
-    assert (answer.proof, answer.exit_code) == ("direct", None)
-
-
-async def test_a_port_that_was_moved_is_looked_for_where_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[tuple[str | None, int]] = []
-
-    async def look(host: str | None, port: int) -> str:
-        looked.append((host, port))
-        return "{}"
-
-    async def elsewhere(inside: int) -> tuple[str, int] | None:
-        return ("127.0.0.1", 40000 + inside) if inside == 3391 else None
-
-    monkeypatch.setattr(outside, "look", look)
-    asked = [Request(OutsideLook(port), 1, 1.0) for port in (0, 3390, 3391, 3390, 0, 3392)]
-    await OutsideVenue("192.0.2.7", 50001).ask(asked)
-    behind = ("192.0.2.7", 50001)
-    assert looked == [behind, behind, ("192.0.2.7", 3391), behind, behind, ("192.0.2.7", 3392)]
-    looked.clear()
-    answers = await OutsideVenue("127.0.0.1", 50001, elsewhere).ask(asked)
-    here = ("127.0.0.1", 50001)
-    assert looked == [here, here, ("127.0.0.1", 43391), here, here]
-    assert [isinstance(answer, Unknown) for answer in answers] == [False] * 5 + [True]
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from serialfix import events
 from serialfix.errors import UsageError
 from serialfix.redact import Secrets
 from serialfix.steps import Finding
-from serialfix.transcript import FORMAT, HIDDEN_KEY, Record, Transcript, Writer, read
+from serialfix.transcript import FORMAT, HIDDEN_KEY, Record, Transcript, Writer, read, state_folder
 
 STARTED = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -415,3 +415,10 @@ def test_junk_is_a_usage_error_or_a_cut(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "a.cast").write_bytes(junk)
     with contextlib.suppress(UsageError):
         assert read(tmp_path / "a.cast").header["version"] in (2, 3)
+
+
+def test_the_state_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERIALFIX_STATE_DIR", str(tmp_path / "state"))
+    assert state_folder() == tmp_path / "state"
+    monkeypatch.delenv("SERIALFIX_STATE_DIR")
+    assert "serialfix" in state_folder().parts

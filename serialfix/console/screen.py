@@ -23,7 +23,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import avt
 
@@ -51,6 +51,28 @@ class Row:
 
     number: int
     text: str
+
+
+class Look(NamedTuple):
+    """How a character looks. Colours: 0 to 255, (red, green, blue), or None for the terminal's own."""
+
+    foreground: int | tuple[int, int, int] | None = None
+    background: int | tuple[int, int, int] | None = None
+    bold: bool = False
+    faint: bool = False
+    underline: bool = False
+    inverse: bool = False
+
+
+PLAIN = Look()
+
+
+class Cell(NamedTuple):
+    """One cell; ``width`` is 0 in the right half of a wide character."""
+
+    character: str
+    width: int
+    look: Look
 
 
 class Screen:
@@ -127,6 +149,22 @@ class Screen:
         """How many rows have scrolled off, kept or not: the number of the uppermost row that is shown."""
         return self._top
 
+    def cells(self) -> list[list[Cell]]:
+        """The 24 rows shown now as 80 cells each, with their looks."""
+        return [
+            [
+                Cell(cell.char, cell.width, PLAIN if cell.pen.is_default() else _look(cell.pen))
+                for cell in line.cells[:COLUMNS]
+            ]
+            for line in self._vt.view()
+        ]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The cursor's row (0 to 23) and column among the rows that are shown."""
+        at = self._vt.cursor
+        return at.row, at.col
+
     @property
     def cursor(self) -> tuple[int, int]:
         """Absolute row number and column (0 to 80; 80 means that the next character wraps)."""
@@ -188,3 +226,16 @@ class Screen:
         if len(text) == COLUMNS:
             return text, at.col
         return text, sum(cell.width > 0 for cell in line.cells[: at.col])
+
+
+def _look(pen: avt.Pen) -> Look:
+    return Look(_colour(pen.foreground), _colour(pen.background), pen.bold, pen.faint, pen.underline, pen.inverse)
+
+
+def _colour(colour: avt.Color | None) -> int | tuple[int, int, int] | None:
+    match colour:
+        case avt.Color.Indexed():
+            return int(colour[0])
+        case avt.Color.RGB():
+            return int(colour[0]), int(colour[1]), int(colour[2])
+    return None

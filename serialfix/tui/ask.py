@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.output import create_output
 from rich.text import Text
 
 from serialfix.approval import highest
@@ -11,6 +9,7 @@ from serialfix.engine import Decision
 from serialfix.events import Proposed
 from serialfix.tui.plain import proposal_lines, why_lines
 from serialfix.tui.safe import safe
+from serialfix.tui.terminal import ask
 
 
 class Terminal:
@@ -24,7 +23,7 @@ class Terminal:
         """Ask until the answer is yes, no or quit. Enter is no."""
         vm = safe(self._vm())
         while True:
-            answer = await _ask(f"  Make these changes on {vm}?  [y]es  [n]o  [d]etails  [w]hy  [q]uit  (no) ")
+            answer = await ask(f"  Make these changes on {vm}?  [y]es  [n]o  [d]etails  [w]hy  [q]uit  (no) ")
             if answer is None:
                 return Decision(False, "engineer", "Ctrl-C", quit=True)
             match answer.strip().lower():
@@ -43,7 +42,7 @@ class Terminal:
 
     async def _confirmed(self, proposal: Proposed, vm: str) -> Decision:
         if highest(proposal) == "high":
-            typed = await _ask(f"  This is high risk. Type the name of the VM ({vm}) to go on: ")
+            typed = await ask(f"  This is high risk. Type the name of the VM ({vm}) to go on: ")
             if typed is None or typed.strip() != vm:
                 return Decision(False, "engineer", "the VM's name was not typed")
         return Decision(True, "engineer")
@@ -54,7 +53,7 @@ class Terminal:
         for number, choice in enumerate(choices, start=1):
             self._tell([Text(f"   {'*' if choice == unattended else ' '}{number}. {safe(choice)}")])
         while True:
-            answer = await _ask("  Which? ")
+            answer = await ask("  Which? ")
             if answer is None or not answer.strip():
                 return unattended, "engineer"
             if answer.strip().isdecimal() and 1 <= int(answer) <= len(choices):
@@ -64,19 +63,9 @@ class Terminal:
 async def ask_login(vm: str, user: str) -> tuple[str, str] | None:
     """Ask for user name and password; None when the person gives up."""
     if not user:
-        answer = await _ask(f"User name on {safe(vm)} (DOMAIN\\user for a domain account): ")
+        answer = await ask(f"User name on {safe(vm)} (DOMAIN\\user for a domain account): ")
         if not answer:
             return None
         user = answer.strip()
-    password = await _ask(f"Password of {safe(user)}: ", hidden=True)
+    password = await ask(f"Password of {safe(user)}: ", hidden=True)
     return (user, password) if password else None
-
-
-async def _ask(question: str, *, hidden: bool = False) -> str | None:
-    try:
-        # Standard output may be a file that waits for the JSON document: then the question goes to standard error.
-        output = create_output(always_prefer_tty=True)
-        answer: str = await PromptSession(output=output).prompt_async(question, is_password=hidden)
-    except (EOFError, KeyboardInterrupt):
-        return None
-    return answer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serialfix.console.screen import COLUMNS, MOST_KEPT, ROWS, Row, Screen
+from serialfix.console.screen import COLUMNS, MOST_KEPT, PLAIN, ROWS, Cell, Look, Row, Screen
 
 PRINTABLE = st.characters(codec="ascii", exclude_categories=["Cc"])
 LINE = st.text(PRINTABLE, max_size=COLUMNS - 1).map(str.rstrip)
@@ -307,3 +307,17 @@ def test_feed_gives_back_the_text_with_half_characters_later() -> None:
     screen = Screen()
     assert screen.feed(b"a\xe2\x82") == "a"
     assert screen.feed(b"\xacb\xff") == "€b\ufffd"
+
+
+def test_cells_have_their_looks() -> None:
+    screen = showing("a\x1b[1;31;44mb\x1b[0;38;2;1;2;3;48;5;200m日\x1b[m.".encode())
+    row = screen.cells()[0]
+    assert len(row) == COLUMNS
+    assert row[0] == Cell("a", 1, PLAIN)
+    assert row[1] == Cell("b", 1, Look(foreground=1, background=4, bold=True))
+    assert [(cell.width, cell.look) for cell in row[2:4]] == [
+        (2, Look(foreground=(1, 2, 3), background=200)),
+        (0, Look(foreground=(1, 2, 3), background=200)),
+    ]
+    assert row[4] == Cell(".", 1, PLAIN)
+    assert screen.place == (0, 5)

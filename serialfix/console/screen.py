@@ -23,6 +23,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import avt
@@ -42,6 +43,8 @@ _RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
 _OPENED = r"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*\[|\x9b)"
 _INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*"
 _REPEAT = re.compile(rf"({_OPENED}(?!\d{{0,2}}b){_INSIDE})b")
+# What may forget rows that scrolled off just before: a reset, and a change of screens.
+_FORGETS = re.compile(rf"\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*c|{_OPENED}{_INSIDE}[hl]")
 _UNFINISHED = re.compile(rf"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*|{_OPENED}{_INSIDE})\Z")
 
 
@@ -71,24 +74,29 @@ class Screen:
         text = self._decoder.decode(data)
         if text:
             self._read.clear()
-            tame = self._tamed(text)
-            for start in range(0, len(tame), PIECE):
-                _, pushed = self._vt.feed_str(tame[start : start + PIECE])
-                if pushed:
-                    self._remember([line.text.rstrip() for line in pushed])
+            for part in self._tamed(text):
+                for start in range(0, len(part), PIECE):
+                    _, pushed = self._vt.feed_str(part[start : start + PIECE])
+                    if pushed:
+                        self._remember([line.text.rstrip() for line in pushed])
         return text
 
-    def _tamed(self, text: str) -> str:
-        """``text``, as long as it is, with REPs that would do much work made into sequences that do nothing."""
+    def _tamed(self, text: str) -> list[str]:
+        """``text`` with REPs that would do much work made into sequences that do nothing, cut where rows must be kept.
+
+        What came before, as far as it is a sequence without an end, is looked at too.
+        """
         if not self._unfinished and "\x1b" not in text and "\x9b" not in text:
-            return text
-        whole = self._unfinished + text
-        tame = _REPEAT.sub(r"\1~", whole)[len(self._unfinished) :]
+            return [text]
+        before = len(self._unfinished)
+        whole = _REPEAT.sub(r"\1~", self._unfinished + text)
+        edges = [before, *(found.end() - 1 for found in _FORGETS.finditer(whole)), len(whole)]
+        parts = [whole[start:end] for start, end in pairwise(edges)]
         unfinished = _UNFINISHED.search(whole)
         self._unfinished = unfinished[0] if unfinished else ""
         if len(self._unfinished) > 8:  # whatever it is, it is no short number any more
             self._unfinished = "\x1b[999" if re.search(r"[\x9b\[]", self._unfinished) else "\x1b"
-        return tame
+        return parts
 
     def _remember(self, rows: list[str]) -> None:
         self._gone += "".join(f"{row}\n" for row in rows).encode()

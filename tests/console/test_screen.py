@@ -189,6 +189,16 @@ def test_what_only_looks_like_a_repetition_stays() -> None:
     assert stuck.line_to_cursor() == "bb"
 
 
+@pytest.mark.parametrize(
+    "forgets", [b"\x1bc", b"\x1b\nc", b"\x1b[?1049h", b"\x1b[?47h\x1b[?47l", b"\x1b[?1049h\n\n\x1bc"]
+)
+def test_rows_that_scrolled_off_outlive_a_reset_in_the_same_message(forgets: bytes) -> None:
+    screen = showing(b"row\r\n" * 30 + forgets + b"\x1b[2J")
+    bytewise = showing(b"row\r\n" * 30, *(bytes([byte]) for byte in forgets), b"\x1b[2J")
+    assert screen.rows_gone == bytewise.rows_gone >= 7
+    assert [row.text for row in screen.since(0)][:7] == ["row"] * 7
+
+
 def test_wide_characters_fill_two_columns() -> None:
     screen = showing("C:\\日本>dir 語|".encode(), b"\x1b[4D")
     assert screen.cursor == (0, 11)

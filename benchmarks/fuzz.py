@@ -50,7 +50,9 @@ def by_chance(name: str, seconds: float, seed: int) -> tuple[int, str]:
         began = time.monotonic()
         try:
             TARGETS[name](data)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a panic of the emulator is no Exception
             return tried, f"{traceback.format_exc()}\nkept in {keep(name, data)}"
         if time.monotonic() - began > LONGEST:
             return tried, f"an input took longer than {LONGEST} s; kept in {keep(name, data)}"

@@ -40,12 +40,13 @@ PIECE = 512  # characters shown at once: each may scroll some rows off, and the 
 _RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
 
 # A control sequence up to, but without, its last character. Control characters within it are obeyed and do not end it.
-_OPENED = r"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*\[|\x9b)"
+_OBEYED = r"[\x00-\x17\x19\x1c-\x1f\x7f]*"
+_OPENED = rf"(?:\x1b{_OBEYED}\[|\x9b)"
 _INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*"
-_REPEAT = re.compile(rf"({_OPENED}(?!\d{{0,2}}b){_INSIDE})b")
+_REPEAT = re.compile(rf"({_OPENED}(?!(?:{_OBEYED}\d){{0,2}}{_OBEYED}b){_INSIDE})b")
 # What may forget rows that scrolled off just before: a reset, and a change of screens.
-_FORGETS = re.compile(rf"\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*c|{_OPENED}{_INSIDE}[hl]")
-_UNFINISHED = re.compile(rf"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*|{_OPENED}{_INSIDE})\Z")
+_FORGETS = re.compile(rf"\x1b{_OBEYED}c|{_OPENED}{_INSIDE}[hl]")
+_UNFINISHED = re.compile(rf"(?:\x1b{_OBEYED}|{_OPENED}{_INSIDE})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,8 @@ class Screen:
         edges = [before, *(found.end() - 1 for found in _FORGETS.finditer(whole)), len(whole)]
         parts = [whole[start:end] for start, end in pairwise(edges)]
         unfinished = _UNFINISHED.search(whole)
-        self._unfinished = unfinished[0] if unfinished else ""
-        if len(self._unfinished) > 8:  # whatever it is, it is no short number any more
-            self._unfinished = "\x1b[999" if re.search(r"[\x9b\[]", self._unfinished) else "\x1b"
+        # Five characters tell a short number from what is none.
+        self._unfinished = re.sub(_OBEYED, "", unfinished[0])[:5] if unfinished else ""
         return parts
 
     def _remember(self, rows: list[str]) -> None:

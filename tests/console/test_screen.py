@@ -163,11 +163,13 @@ def test_hostile_sequences_leave_80_by_24(attack: bytes) -> None:
 def test_a_short_repetition_is_obeyed() -> None:
     assert showing(b"x\x1b[20b|").line_to_cursor() == "x" * 21 + "|"
     assert showing(b"x\x1b[2", b"0b|").line_to_cursor() == "x" * 21 + "|"
+    assert showing(b"x\x1b", b"\0" * 30, b"[", b"\0" * 30, b"2", b"\0" * 30 + b"0b|").line_to_cursor() == "x" * 21 + "|"
 
 
 @pytest.mark.parametrize(
     "repeat",
-    [b"\x1b[100b", b"\x1b[2000000000b", b"\x1b\n[65\r535b", b"\xc2\x9b65535b", b"\x1b[;65535b", b"\x1b[1;\x0765535b",
+    [b"\x1b[100b", b"\x1b[2000000000b", b"\x1b\x07[65\0535b", b"\x1b[\x071\x070\x070\x07b",
+     b"\xc2\x9b65535b", b"\x1b[;65535b", b"\x1b[1;\x0765535b",
      b"\x1b[" + b"0" * 300 + b"65535b"],
 )  # fmt: skip
 @pytest.mark.parametrize("cut", range(1, 9))

@@ -40,13 +40,15 @@ PIECE = 512  # characters shown at once: each may scroll some rows off, and the 
 _RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
 
 # A control sequence up to, but without, its last character. Control characters within it are obeyed and do not end it.
-_OBEYED = r"[\x00-\x17\x19\x1c-\x1f\x7f]*"
-_OPENED = rf"(?:\x1b{_OBEYED}\[|\x9b)"
-_INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*"
+_CONTROL = r"[\x00-\x17\x19\x1c-\x1f\x7f]"
+_OBEYED = _CONTROL + "*+"
+_OPENED = rf"[\x1b\x9b](?:(?<=\x9b)|(?<=\x1b){_OBEYED}\[)"  # begins with a set, which is searched for fastest
+_INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*+"
 _REPEAT = re.compile(rf"({_OPENED}(?!(?:{_OBEYED}\d){{0,2}}{_OBEYED}b){_INSIDE})b")
 # What may forget rows that scrolled off just before: a reset, and a change of screens.
 _FORGETS = re.compile(rf"\x1b{_OBEYED}c|{_OPENED}{_INSIDE}[hl]")
-_UNFINISHED = re.compile(rf"(?:\x1b{_OBEYED}|{_OPENED}{_INSIDE})\Z")
+_SPECIAL = re.compile(rf"[\x1b\x9b](?:(?<=\x1b){_OBEYED}(?:c|\[{_INSIDE}[bhl])|(?<=\x9b){_INSIDE}[bhl])")
+_UNFINISHED = re.compile(rf"\x1b{_OBEYED}|{_OPENED}{_INSIDE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,15 @@ class Screen:
         if not self._unfinished and "\x1b" not in text and "\x9b" not in text:
             return [text]
         before = len(self._unfinished)
-        whole = _REPEAT.sub(r"\1~", self._unfinished + text)
-        edges = [before, *(found.end() - 1 for found in _FORGETS.finditer(whole)), len(whole)]
-        parts = [whole[start:end] for start, end in pairwise(edges)]
-        unfinished = _UNFINISHED.search(whole)
+        whole = self._unfinished + text
+        parts = [text]
+        if _SPECIAL.search(whole):
+            whole = _REPEAT.sub(r"\1~", whole)
+            edges = [before, *(found.end() - 1 for found in _FORGETS.finditer(whole)), len(whole)]
+            parts = [whole[start:end] for start, end in pairwise(edges)]
+        unfinished = _UNFINISHED.fullmatch(whole, max(whole.rfind("\x1b"), whole.rfind("\x9b"), 0))
         # Five characters tell a short number from what is none.
-        self._unfinished = re.sub(_OBEYED, "", unfinished[0])[:5] if unfinished else ""
+        self._unfinished = re.sub(_CONTROL, "", unfinished[0])[:5] if unfinished else ""
         return parts
 
     def _remember(self, rows: list[str]) -> None:

@@ -184,6 +184,7 @@ def test_what_only_looks_like_a_repetition_stays() -> None:
     assert showing(b"\x1b]0;\x1b[999\x1b\\b").line_to_cursor() == "b"
     assert showing(b"\x1b[999", b"\x18b").line_to_cursor() == "b"
     assert showing("\x1b[999éb".encode()).line_to_cursor() == "b"
+    assert showing("\x9b[65535b".encode()).line_to_cursor() == "65535b"
     assert showing(b"\x1b[999", b"").line_to_cursor() == ""
     stuck = showing(b"\x1b[999")
     stuck.unstick()

@@ -95,7 +95,7 @@ def read_event(text: str, where: str) -> events.AnyEvent:
     """An ``e`` line's event. Raises UsageError."""
     try:
         return _EVENTS.decode(text)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:  # JSON may hold half a character
         raise UsageError(
             f"{where}: an event that can't be read: {error}",
             why="The file was edited, or written by another version of serialfix.",

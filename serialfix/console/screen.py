@@ -23,6 +23,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import avt
@@ -39,10 +40,15 @@ PIECE = 512  # characters shown at once: each may scroll some rows off, and the 
 _RESET = "\x18\x1b[?1047l\x1b[!p\x1b[?7h"
 
 # A control sequence up to, but without, its last character. Control characters within it are obeyed and do not end it.
-_OPENED = r"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*\[|\x9b)"
-_INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*"
-_REPEAT = re.compile(rf"({_OPENED}(?!\d{{0,2}}b){_INSIDE})b")
-_UNFINISHED = re.compile(rf"(?:\x1b[\x00-\x17\x19\x1c-\x1f\x7f]*|{_OPENED}{_INSIDE})\Z")
+_CONTROL = r"[\x00-\x17\x19\x1c-\x1f\x7f]"
+_OBEYED = _CONTROL + "*+"
+_OPENED = rf"[\x1b\x9b](?:(?<=\x9b)|(?<=\x1b){_OBEYED}\[)"  # begins with a set, which is searched for fastest
+_INSIDE = r"[\x00-\x17\x19\x1c-\x3f\x7f]*+"
+_REPEAT = re.compile(rf"({_OPENED}(?!(?:{_OBEYED}\d){{0,2}}{_OBEYED}b){_INSIDE})b")
+# What may forget rows that scrolled off just before: a reset, and a change of screens.
+_FORGETS = re.compile(rf"\x1b{_OBEYED}c|{_OPENED}{_INSIDE}[hl]")
+_SPECIAL = re.compile(rf"[\x1b\x9b](?:(?<=\x1b){_OBEYED}(?:c|\[{_INSIDE}[bhl])|(?<=\x9b){_INSIDE}[bhl])")
+_UNFINISHED = re.compile(rf"\x1b{_OBEYED}|{_OPENED}{_INSIDE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +99,31 @@ class Screen:
         text = self._decoder.decode(data)
         if text:
             self._read.clear()
-            tame = self._tamed(text)
-            for start in range(0, len(tame), PIECE):
-                _, pushed = self._vt.feed_str(tame[start : start + PIECE])
-                if pushed:
-                    self._remember([line.text.rstrip() for line in pushed])
+            for part in self._tamed(text):
+                for start in range(0, len(part), PIECE):
+                    _, pushed = self._vt.feed_str(part[start : start + PIECE])
+                    if pushed:
+                        self._remember([line.text.rstrip() for line in pushed])
         return text
 
-    def _tamed(self, text: str) -> str:
-        """``text``, as long as it is, with REPs that would do much work made into sequences that do nothing."""
+    def _tamed(self, text: str) -> list[str]:
+        """``text`` with REPs that would do much work made into sequences that do nothing, cut where rows must be kept.
+
+        What came before, as far as it is a sequence without an end, is looked at too.
+        """
         if not self._unfinished and "\x1b" not in text and "\x9b" not in text:
-            return text
+            return [text]
+        before = len(self._unfinished)
         whole = self._unfinished + text
-        tame = _REPEAT.sub(r"\1~", whole)[len(self._unfinished) :]
-        unfinished = _UNFINISHED.search(whole)
-        self._unfinished = unfinished[0] if unfinished else ""
-        if len(self._unfinished) > 8:  # whatever it is, it is no short number any more
-            self._unfinished = "\x1b[999" if re.search(r"[\x9b\[]", self._unfinished) else "\x1b"
-        return tame
+        parts = [text]
+        if _SPECIAL.search(whole):
+            whole = _REPEAT.sub(r"\1~", whole)
+            edges = [before, *(found.end() - 1 for found in _FORGETS.finditer(whole)), len(whole)]
+            parts = [whole[start:end] for start, end in pairwise(edges)]
+        unfinished = _UNFINISHED.fullmatch(whole, max(whole.rfind("\x1b"), whole.rfind("\x9b"), 0))
+        # Five characters tell a short number from what is none.
+        self._unfinished = re.sub(_CONTROL, "", unfinished[0])[:5] if unfinished else ""
+        return parts
 
     def _remember(self, rows: list[str]) -> None:
         self._gone += "".join(f"{row}\n" for row in rows).encode()

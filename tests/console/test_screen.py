@@ -163,11 +163,13 @@ def test_hostile_sequences_leave_80_by_24(attack: bytes) -> None:
 def test_a_short_repetition_is_obeyed() -> None:
     assert showing(b"x\x1b[20b|").line_to_cursor() == "x" * 21 + "|"
     assert showing(b"x\x1b[2", b"0b|").line_to_cursor() == "x" * 21 + "|"
+    assert showing(b"x\x1b", b"\0" * 30, b"[", b"\0" * 30, b"2", b"\0" * 30 + b"0b|").line_to_cursor() == "x" * 21 + "|"
 
 
 @pytest.mark.parametrize(
     "repeat",
-    [b"\x1b[100b", b"\x1b[2000000000b", b"\x1b\n[65\r535b", b"\xc2\x9b65535b", b"\x1b[;65535b", b"\x1b[1;\x0765535b",
+    [b"\x1b[100b", b"\x1b[2000000000b", b"\x1b\x07[65\0535b", b"\x1b[\x071\x070\x070\x07b",
+     b"\xc2\x9b65535b", b"\x1b[;65535b", b"\x1b[1;\x0765535b",
      b"\x1b[" + b"0" * 300 + b"65535b"],
 )  # fmt: skip
 @pytest.mark.parametrize("cut", range(1, 9))
@@ -182,11 +184,22 @@ def test_what_only_looks_like_a_repetition_stays() -> None:
     assert showing(b"\x1b]0;\x1b[999\x1b\\b").line_to_cursor() == "b"
     assert showing(b"\x1b[999", b"\x18b").line_to_cursor() == "b"
     assert showing("\x1b[999éb".encode()).line_to_cursor() == "b"
+    assert showing("\x9b[65535b".encode()).line_to_cursor() == "65535b"
     assert showing(b"\x1b[999", b"").line_to_cursor() == ""
     stuck = showing(b"\x1b[999")
     stuck.unstick()
     stuck.feed(b"bb")
     assert stuck.line_to_cursor() == "bb"
+
+
+@pytest.mark.parametrize(
+    "forgets", [b"\x1bc", b"\x1b\nc", b"\x1b[?1049h", b"\x1b[?47h\x1b[?47l", b"\x1b[?1049h\n\n\x1bc"]
+)
+def test_rows_that_scrolled_off_outlive_a_reset_in_the_same_message(forgets: bytes) -> None:
+    screen = showing(b"row\r\n" * 30 + forgets + b"\x1b[2J")
+    bytewise = showing(b"row\r\n" * 30, *(bytes([byte]) for byte in forgets), b"\x1b[2J")
+    assert screen.rows_gone == bytewise.rows_gone >= 7
+    assert [row.text for row in screen.since(0)][:7] == ["row"] * 7
 
 
 def test_wide_characters_fill_two_columns() -> None:

@@ -27,14 +27,12 @@ from serialfix import events
 from serialfix.errors import UsageError
 from serialfix.transcript import read_event
 from serialfix.underway import forget, is_underway, marked
+from serialfix.windows.left_behind import LEFT, is_our_folder
 
 MOST_FILES = 200
 MOST_AGE = 14 * 86_400.0
 MOST_BYTES = 256 * 1024 * 1024
 """Recordings, seconds and bytes that are looked through at most, the newest first."""
-
-LEFT = "left:"
-"""What the name of a change begins with that takes back what an earlier session left; its command follows."""
 
 # The lines that tell something here; the rest of a recording is not even decoded.
 _TELLING = re.compile(
@@ -42,26 +40,12 @@ _TELLING = re.compile(
     rb"(?:session|vm|channel opened|channel closed|logged in|folder|folder removed|proposed|change|change not needed"
     rb'|checked|put back|check|ended|left earlier)\\"'
 )
-_PATH = r"C:\\Windows\\[a-z]{8,20}"
-_FOLDER = re.compile(_PATH, re.IGNORECASE)
-_UNDO = re.compile(
-    rf"rd /s /q {_PATH}|del /q {_PATH}\\[a-z0-9.]{{1,20}}|schtasks /delete /tn [a-z]{{8,20}} /f", re.IGNORECASE
-)
 
 
 def identity(facts: dict[str, Any] | None, target: str) -> str:
     """Which VM a session was on: Azure's number of it, else its resource ID, else the ``target`` of ``--via``."""
     known = (facts or {}).get("vm_id") or (facts or {}).get("id") or target
     return str(known).lower()
-
-
-def is_known_undo(command: str) -> bool:
-    """Whether a command takes back something temporary of ours. No other is ever run out of a recording.
-
-    >>> is_known_undo("rd /s /q C:\\\\Windows\\\\kqxwvdahmtbs"), is_known_undo("rd /s /q C:\\\\Windows")
-    (True, False)
-    """
-    return _UNDO.fullmatch(command) is not None
 
 
 @dataclass(slots=True)
@@ -77,7 +61,7 @@ class _Session:
     gone: set[str] = field(default_factory=set)
 
 
-def left_on(vm: str, sessions: Iterable[Sequence[events.AnyEvent]]) -> events.LeftEarlier:
+def left_on(vm: str, sessions: Iterable[Sequence[events.Event]]) -> events.LeftEarlier:
     """What ``sessions`` left on the VM with the identity ``vm``, the oldest last undone first. Pure."""
     read = [session for session in map(_read, sessions) if session.vm == vm]
     gone = set().union(*(session.gone for session in read))
@@ -88,7 +72,7 @@ def left_on(vm: str, sessions: Iterable[Sequence[events.AnyEvent]]) -> events.Le
         for channel in session.channels.values():
             if _key(channel.name, channel.guid) not in gone:
                 channels[_key(channel.name, channel.guid)] = channel
-        folders |= {path: None for path in session.folders if path not in gone and _FOLDER.fullmatch(path)}
+        folders |= {path: None for path in session.folders if path not in gone and is_our_folder(path)}
         for change in reversed((session.left | session.making).values()):
             undo = tuple(command for command in change.undo if LEFT + command not in gone)
             if undo:
@@ -100,7 +84,7 @@ def _key(name: str, guid: str) -> str:
     return guid or f"unseen {name}"
 
 
-def _read(happened: Iterable[events.AnyEvent]) -> _Session:
+def _read(happened: Iterable[events.Event]) -> _Session:
     it = _Session()
     facts: dict[str, Any] | None = None
     for event in happened:
@@ -124,7 +108,7 @@ def _read(happened: Iterable[events.AnyEvent]) -> _Session:
     return it
 
 
-def _read_change(it: _Session, event: events.AnyEvent) -> None:
+def _read_change(it: _Session, event: events.Event) -> None:
     """Temporary changes: a check's end takes them back, so one that another check follows is gone, unless it says not.
 
     The engine looks at each when its check ends, whatever happened, and tells (``PutBack``) what it had to undo.
@@ -174,6 +158,8 @@ def recorded_here(folder: Path, own: Path, now: float) -> tuple[list[tuple[event
                 notes.append("There are more recordings on this machine than are looked through.")
                 break
             sessions.append(tuple(_telling(path)))
+            if path.parent == folder.absolute():
+                forget(folder, path)  # it is found without its mark
         except (OSError, UsageError) as problem:
             notes.append(
                 f"The recording {path.name} can't be read, so it is not known what that session left: {problem}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
 from serialfix.console.expect import Pattern
+from serialfix.console.header import see_header
 from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, Untypable, erase_line, type_line
 from serialfix.console.modes import IN_WORDS, Kind, Mode, read_mode
 from serialfix.console.screen import Screen
@@ -47,6 +48,10 @@ class NoWay(Exception):
 
 class ChannelGone(NoWay):
     """The channel does not exist any more."""
+
+
+class AllTaken(NoWay):
+    """There is no room for another channel."""
 
 
 class LoginRefused(Exception):
@@ -108,7 +113,8 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
             name: str = found.groups[0]
             return name
         if found.name == "full":
-            raise NoWay(
+            yield from _settle_at_sac()
+            raise AllTaken(
                 "All nine command prompt channels of this console are taken.",
                 "Somebody else's channel has to be closed by hand: ch lists them, ch -ci N closes one.",
             )
@@ -126,8 +132,8 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
     )
 
 
-def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
-    """At an empty ``SAC>``: switch to the channel ``name`` and show it. Raises NoWay."""
+def show_channel(keyboard: Keyboard, name: str) -> Conversation[str]:
+    """At an empty ``SAC>``: switch to the channel ``name`` and show it; its GUID, "" if unreadable. Raises NoWay."""
     yield from _type_at_sac(keyboard, f"ch -sn {name}")
     yield Send(ENTER)
     found = yield Expect((_preview(name),), stream=(_NO_CHANNEL,), timeout=SWITCH_TIMEOUT)
@@ -139,7 +145,9 @@ def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
     if found is TIMEOUT:
         raise NoWay(f"SAC did not switch to the channel {name}.", "Run the command again.")
     yield Expect((), timeout=SWITCH_TIMEOUT, quiet=0.2)
+    header = yield from see_header()
     yield Send(BACKSPACE)
+    return header.guid if header is not None and header.name.lower() == name.lower() else ""
 
 
 def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:

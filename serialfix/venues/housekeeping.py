@@ -16,8 +16,8 @@ from serialfix.console.orphans import all_headers, close_if_ours
 T = TypeVar("T")
 
 QUESTION = (
-    "All nine command prompts of this console are taken, and none is proven to be ours. May one be closed? What runs in "
-    "it ends, and what somebody typed there is lost."
+    "All nine command prompts of this console are taken, and none is proven to be ours. May one be closed? What runs "
+    "in it ends, and what somebody typed there is lost."
 )
 CLOSE_NONE = "No: leave them alone"
 NOTHING = events.LeftEarlier((), (), ())

@@ -23,6 +23,10 @@ from typing import Protocol
 from serialfix import events
 from serialfix.errors import ConnectionLost, VmError
 
+ALONE = "Azure allows one connection to a serial console: anyone else on it is disconnected now."
+ALONE_PERHAPS = "Where that console takes one connection only, anyone else on it is disconnected now."
+"""Said before each connect; the second where it is not known what the console takes."""
+
 THEIR_TIME = 60.0
 """Seconds that the other one has on the console before anybody is asked whether to disconnect them."""
 

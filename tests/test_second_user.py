@@ -11,6 +11,7 @@ import pytest
 
 from serialfix import events, session
 from serialfix.engine import Decision
+from serialfix.errors import SerialfixError
 from serialfix.rerun import rerun
 from serialfix.session import Result, Settings
 from serialfix.transcript import read
@@ -88,7 +89,7 @@ async def met(folder: Path, seed: int, person: Somebody | None) -> tuple[Result,
                         await other.receive()
             except TimeoutError:
                 pass
-            except session.SerialfixError:
+            except SerialfixError:
                 there = False
             await other.close()
             return result, face, there, await asyncio.to_thread(vm.open_channels)

@@ -1,10 +1,12 @@
 """Out of a recording nothing is run but what takes back our own helpers."""
 
+from typing import Any
+
 import pytest
 
 from serialfix.console.folder import new_folder
 from serialfix.console.markers import Markers
-from serialfix.steps import NoUndo, Output, Unreadable
+from serialfix.steps import Change, NoUndo, Output, Unreadable
 from serialfix.windows.left_behind import is_our_folder, object_of, take_back
 from serialfix.windows.system_helper import ROOT, TASKS, Helper, changes
 
@@ -27,9 +29,10 @@ def test_ours_are_known_by_what_they_take_away(command: str, path: str) -> None:
 
 def test_everything_that_takes_a_helper_back_is_known() -> None:
     helper = Helper("kqxwvdahmtbs")
-    for change in changes(helper, ("icacls C:\\x /save t",), why="test"):
+    made: tuple[Change[Any], ...] = changes(helper, ("icacls C:\\x /save t",), why="test")
+    for change in made:
         assert not isinstance(change.undo, NoUndo)
-        for command in change.undo(False):
+        for command in change.undo(None):
             assert object_of(command.text) is not None, command
 
 

@@ -154,11 +154,21 @@ class Engine:
         self.stopping = False
         self.changing = False
 
-    async def play(self, playbook: Playbook, only: Sequence[str] = ()) -> Played:
-        """Run its checks (or ``only`` those named) and its verification. Raises SerialfixError, Interrupted."""
+    async def play(
+        self, playbook: Playbook, only: Sequence[str] = (), first: Generator[Step, Any, None] | None = None
+    ) -> Played:
+        """Run its checks (or ``only`` those named) and its verification. Raises SerialfixError, Interrupted.
+
+        ``first``: steps that come before all checks and are no part of what is judged.
+        """
         checks = [check for check in playbook.checks if not only or check.name in only]
-        self._ahead = tuple(probe for check in checks for probe in check.first)
         lost: SerialfixError | None = None
+        if first is not None:
+            try:
+                await self._run(first)
+            except SerialfixError as error:
+                lost = error
+        self._ahead = tuple(probe for check in checks for probe in check.first)
         for check in checks:
             try:
                 if lost is not None:

@@ -47,6 +47,76 @@ class Disconnected(Event, frozen=True, tag="disconnected"):
     ours: bool
 
 
+class Displaced(Event, frozen=True, tag="displaced"):
+    """The line was closed as if another user had connected. ``again``: may we connect, which disconnects them?
+
+    ``waited``: seconds that the other one had before it was decided. ``by``: "engineer", or "unattended".
+    """
+
+    code: int
+    reason: str
+    waited: float
+    again: bool
+    by: str
+
+
+class ChannelOpened(Event, frozen=True, tag="channel opened"):
+    """We created a channel. ``guid``: as its header says; "" until that was seen, and then the event comes again."""
+
+    name: str
+    guid: str
+
+
+class ChannelClosed(Event, frozen=True, tag="channel closed"):
+    """A channel of ours is gone: closed by us, or found gone. ``guid``: which one, since names come again."""
+
+    name: str
+    guid: str
+
+
+class LoggedIn(Event, frozen=True, tag="logged in"):
+    """Somebody was logged in at a channel of ours; that ends when it is closed."""
+
+    channel: str
+    user: str
+
+
+class FolderMade(Event, frozen=True, tag="folder"):
+    """A folder for answers is about to be made on the VM; from here on it may be there."""
+
+    path: str
+
+
+class FolderRemoved(Event, frozen=True, tag="folder removed"):
+    """That folder was seen to be gone."""
+
+    path: str
+
+
+class LeftChannel(msgspec.Struct, frozen=True):
+    """A channel that an earlier session left. ``guid`` "": it was never seen, so it can't be proven to be ours."""
+
+    name: str
+    guid: str
+    user: str = ""
+
+
+class LeftChange(msgspec.Struct, frozen=True):
+    """A temporary change that an earlier session may have left, and the commands that take it back."""
+
+    name: str
+    command: str
+    undo: tuple[str, ...]
+
+
+class LeftEarlier(Event, frozen=True, tag="left earlier"):
+    """What earlier sessions on this machine left on this VM, by their own recordings."""
+
+    channels: tuple[LeftChannel, ...]
+    folders: tuple[str, ...]
+    changes: tuple[LeftChange, ...]
+
+
 class Progress(Event, frozen=True, tag="progress"):
     """What happens now and what is waited for, in plain words."""
 
@@ -214,6 +284,13 @@ AnyEvent = (
     | VmSeen
     | Connected
     | Disconnected
+    | Displaced
+    | ChannelOpened
+    | ChannelClosed
+    | LoggedIn
+    | FolderMade
+    | FolderRemoved
+    | LeftEarlier
     | Progress
     | CheckStarted
     | Asked

@@ -18,6 +18,7 @@ from serialfix.redact import Secrets
 from serialfix.steps import Output, OutsideLook, Unknown
 from serialfix.venues.cloud import CLOUDS, Cloud
 from serialfix.venues.line import Transport
+from serialfix.venues.neighbour import ALONE, ALONE_PERHAPS
 from serialfix.venues.vm_facts import obstacles
 
 
@@ -139,10 +140,7 @@ async def _by_azure(where: Where, record: Teller, secrets: Secrets) -> AsyncIter
         port = where.rdp_port if simulated is None else simulated.rdp_port
 
         async def connect() -> Transport:
-            if simulated is None:
-                record.progress(
-                    "Azure allows one connection to a serial console: anyone else on it is disconnected now."
-                )
+            record.progress(ALONE)
             return await open_serial(azure, vm, progress=record.progress)
 
         async def truth() -> str:
@@ -165,8 +163,13 @@ async def _by_program(where: Where, record: Teller) -> AsyncIterator[Place]:
 
     vm = f"the VM behind {name_of(where.via)}"
     program = Program(where.via, record.progress)
+
+    async def connect() -> Transport:
+        record.progress(ALONE_PERHAPS)
+        return await program.connect()
+
     try:
-        yield Place(vm, program.connect, OutsideVenue(where.rdp_host or None, where.rdp_port))
+        yield Place(vm, connect, OutsideVenue(where.rdp_host or None, where.rdp_port))
     finally:
         await program.close()
 

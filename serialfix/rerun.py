@@ -15,7 +15,9 @@ from serialfix.console.channels import Login
 from serialfix.engine import Decision, Engine
 from serialfix.errors import SerialfixError, UsageError
 from serialfix.playbooks import PLAYBOOKS
+from serialfix.playbooks.left_earlier import clear
 from serialfix.transcript import HIDDEN_KEY, Transcript
+from serialfix.venues.housekeeping import NOTHING, Housekeeping
 from serialfix.venues.replay import Mismatch, ReplayLine, ReplayVenue
 from serialfix.venues.serial import SerialVenue
 
@@ -40,16 +42,33 @@ ENGINE_EVENTS = (
 )
 """What the engine emits. The rest (progress, connections) belongs to the world."""
 
+VENUE_EVENTS = (
+    events.ChannelOpened,
+    events.ChannelClosed,
+    events.LoggedIn,
+    events.FolderMade,
+    events.FolderRemoved,
+)
+"""What the console's venue emits. Recordings from before it did hold none, and are not held against it."""
+
 
 class _Held:
     """A recorder that holds what happens now against what happened then, and a person who decides as then."""
 
     def __init__(self, transcript: Transcript) -> None:
-        happened = [event for _, event in transcript.events() if isinstance(event, ENGINE_EVENTS)]
-        self.left: deque[events.Event] = deque(happened)
+        self.left: deque[events.Event] = deque()
+        self._later: deque[events.Event] = deque()
+        stopped = False
+        for _, event in transcript.events():
+            stopped = stopped or isinstance(event, events.Stopped)
+            if isinstance(event, ENGINE_EVENTS + VENUE_EVENTS):
+                (self._later if stopped else self.left).append(event)
+        self._venue_told = any(isinstance(event, VENUE_EVENTS) for event in (*self.left, *self._later))
 
     def emit(self, event: events.Event) -> None:
         """Must be what happened next."""
+        if isinstance(event, VENUE_EVENTS) and not self._venue_told:
+            return
         if not self.left:
             raise Mismatch(f"the record ends, and now this happens:\n{_lines(event)}")
         then = self.left.popleft()
@@ -58,6 +77,11 @@ class _Held:
                 difflib.unified_diff(_lines(then).splitlines(), _lines(event).splitlines(), "then", "now", lineterm="")
             )
             raise Mismatch(f"something else happens now:\n{difference}")
+
+    def go_on(self) -> None:
+        """Go on behind the point where the session was stopped."""
+        self.left += self._later
+        self._later.clear()
 
     def flush(self) -> None:
         """There is no disk."""
@@ -100,7 +124,10 @@ async def _held_against(transcript: Transcript, session: events.SessionStarted, 
     held = _Held(transcript)
     line = ReplayLine(transcript)
     domain, _, user = session.user.rpartition("\\")
-    console = SerialVenue(line, Login(user, domain, _stand_in(transcript)), session.nonce, lambda _: None)
+    left = next((event for _, event in transcript.events() if isinstance(event, events.LeftEarlier)), NOTHING)
+    login = Login(user, domain, _stand_in(transcript))
+    keep = Housekeeping(left, held.emit, choose=held.choose)
+    console = SerialVenue(line, login, session.nonce, lambda _: None, keep)
     engine = Engine(
         venues={"console": console, "outside": ReplayVenue(transcript)},
         approver=held,
@@ -109,7 +136,8 @@ async def _held_against(transcript: Transcript, session: events.SessionStarted, 
         sleep=_no_time,
     )
     try:
-        await engine.play(PLAYBOOKS[session.playbook], session.checks)
+        first = clear(left.changes) if left.changes else None
+        await engine.play(PLAYBOOKS[session.playbook], session.checks, first)
     except Mismatch:
         # A session that was stopped, or whose record was cut, ends in the middle; up to there it must be the same.
         if held.left or (line.rest() and not line.stopped_here()) or not cut:
@@ -118,6 +146,7 @@ async def _held_against(transcript: Transcript, session: events.SessionStarted, 
         console.abandon()
     except SerialfixError as error:
         return f"now it ends with: {error.what}"
+    held.go_on()
     try:
         with contextlib.suppress(SerialfixError):  # that it could not be left is said, and changes no verdict
             await console.leave()

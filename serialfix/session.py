@@ -19,17 +19,28 @@ from serialfix.approval import Policy
 from serialfix.console.channels import Login
 from serialfix.engine import Approver, ChangeRecord, Engine, Interrupted
 from serialfix.errors import SerialfixError, UsageError
+from serialfix.leftovers import identity, left_on, recorded_here
 from serialfix.playbooks import PLAYBOOKS
+from serialfix.playbooks.left_earlier import clear
 from serialfix.reach import Where, in_words, reach
 from serialfix.redact import Secrets
 from serialfix.steps import EXIT_CODES, Finding, Risk, Verified
-from serialfix.transcript import Writer, new_path
+from serialfix.transcript import Writer, new_path, state_folder
+from serialfix.underway import underway
+from serialfix.venues.housekeeping import NOTHING, Housekeeping, nobody
 from serialfix.venues.line import LiveLine
+from serialfix.venues.neighbour import Neighbour
 from serialfix.venues.serial import SerialVenue
 
 INTERRUPTED = 130
 BUG = 70
 LEAVE_TIMEOUT = 45.0
+
+MADE = (events.ChannelOpened, events.FolderMade)
+"""What is on disk before anything follows it."""
+
+NOW = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals, where the system has them, that mean what a second Ctrl-C does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +109,23 @@ class Result:
 
 
 class Record:
-    """The record of a running session: everything goes to the transcript and to the face."""
+    """The record of a running session: everything goes to the transcript and to the face.
+
+    ``facts``: what ARM said of the VM, None where it was not asked. ``hung_up``: the terminal is gone; what can't be
+    shown there any more is recorded all the same.
+    """
 
     def __init__(self, writer: Writer, face: Face, clock: Callable[[], float]) -> None:
         self._writer = writer
         self._face = face
         self.clock = clock
+        self.facts: dict[str, Any] | None = None
+        self.hung_up = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is written."""
+        return self._writer.path
 
     def emit(self, event: events.Event) -> None:
         """Record and show an event."""
@@ -113,8 +135,13 @@ class Record:
         """Record and show an event of a known time."""
         if isinstance(event, events.CheckStarted):
             self._writer.marker(event.title, at)
+        if isinstance(event, events.VmSeen):
+            self.facts = event.facts
         self._writer.event(event, at)
-        self._face.show(event)
+        if isinstance(event, MADE):
+            self._writer.sync()  # with it, a later session can take away what this one leaves when it is killed
+        with contextlib.suppress(OSError) if self.hung_up else contextlib.nullcontext():
+            self._face.show(event)
 
     def output(self, data: bytes, at: float) -> None:
         """Bytes that came."""
@@ -138,31 +165,45 @@ class Record:
 
 
 class Interrupt:
-    """Ctrl-C. The first: stop at the next safe point, then close what was opened. The second: leave now."""
+    """Ctrl-C. The first: stop at the next safe point, then close what was opened. The second: leave now.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    The end of the terminal and being told to end are like the second: nobody waits for us any more.
+    """
+
+    def __init__(self, tell: Callable[[str], None], hang_up: Callable[[], None] = lambda: None) -> None:
         self._tell = tell
+        self._hang_up = hang_up
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self.engine: Engine | None = None
+        self.console: SerialVenue | None = None
         self.leaving = False
         self.pressed = 0
+        self.now = False
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        """Handle SIGINT here instead of raising KeyboardInterrupt somewhere. Only in the main thread."""
+        """Handle signals here instead of raising KeyboardInterrupt somewhere. Only in the main thread."""
+        before = {}
         try:
-            before = signal.signal(signal.SIGINT, lambda *_: self._loop.call_soon_threadsafe(self._press))
+            for number, act in ((signal.SIGINT, self._press), *((each, self._leave_now) for each in _signals())):
+                handler = self._handler(act)
+                before[number] = signal.signal(number, handler)
         except ValueError:  # another thread: whoever runs us there has its own way to stop us
             yield
             return
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler_before in before.items():
+                signal.signal(number, handler_before)
+
+    def _handler(self, act: Callable[[], None]) -> Callable[..., object]:
+        return lambda *_: self._loop.call_soon_threadsafe(act)
 
     def _press(self) -> None:
         self.pressed += 1
+        self.now = self.now or self.pressed > 1
         if self.pressed == 1 and self.engine is not None and self.engine.changing:
             self.engine.stopping = True
             self._tell("Stopping when the change under way is finished and checked. Press Ctrl-C again to leave now.")
@@ -171,12 +212,28 @@ class Interrupt:
         elif self._task is not None:
             self._task.cancel()
 
+    def _leave_now(self) -> None:
+        self._hang_up()
+        self.pressed = max(self.pressed, 1)
+        self._press()
+
     def taken(self) -> None:
         """Forget the cancellation that a press caused. Raises CancelledError where none did."""
         if not self.pressed or self._task is None:
             raise asyncio.CancelledError
         while self._task.cancelling():
             self._task.uncancel()
+
+    def left(self) -> str:
+        """What is left on the VM, as the end of a sentence; empty when nothing is known to be."""
+        left = self.console.left if self.console is not None else ()
+        return f"; left on the VM, and taken away by the next run on this machine: {', '.join(left)}" if left else ""
+
+
+def _signals() -> list[signal.Signals]:
+    """Those of ``NOW`` that this system has and that are not ignored (nohup ignores SIGHUP)."""
+    found = [getattr(signal, name) for name in NOW if hasattr(signal, name)]
+    return [number for number in found if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 async def run(settings: Settings, face: Face) -> Result:
@@ -193,15 +250,15 @@ async def run(settings: Settings, face: Face) -> Result:
     except SerialfixError as error:
         return _failed(settings, error, "", clock())
     record = Record(writer, face, clock)
-    interrupt = Interrupt(record.progress)
+    interrupt = Interrupt(record.progress, lambda: setattr(record, "hung_up", True))
     result = _failed(settings, None, str(writer.path), 0.0)
     try:
-        with interrupt.caught():
+        with interrupt.caught(), underway(state_folder() / "transcripts", writer.path):
             try:
                 result = await _run(settings, face, record, secrets, interrupt=interrupt, result=result)
             except asyncio.CancelledError:
                 interrupt.taken()
-                record.emit(events.Stopped("by the engineer"))
+                record.emit(events.Stopped(f"by the engineer{interrupt.left()}"))
             except SerialfixError as error:
                 record.emit(events.Stopped(error.what))
                 result = _failed(settings, error, str(writer.path), 0.0)
@@ -235,7 +292,13 @@ async def _run(
                 checks=settings.checks,
             )
         )
-        console = SerialVenue(LiveLine(place.connect, record.clock, record), login, nonce, record.progress)
+        left = await _left_earlier(settings, record)
+        person = face.person if settings.yes_to is None else None
+        neighbour = Neighbour(place.vm, person, emit=record.emit, progress=record.progress)
+        line = LiveLine(place.connect, record.clock, record, neighbour.may_reconnect)
+        choose = person.choose if person is not None else nobody
+        keep = Housekeeping(left, record.emit, record.progress, choose)
+        console = interrupt.console = SerialVenue(line, login, nonce, record.progress, keep)
         engine = Engine(
             venues={"console": console, "outside": place.outside},
             approver=policy(settings, face.person),
@@ -246,7 +309,8 @@ async def _run(
         )
         interrupt.engine = engine
         try:
-            played = await engine.play(PLAYBOOKS[settings.playbook], settings.checks)
+            first = clear(left.changes) if left.changes else None
+            played = await engine.play(PLAYBOOKS[settings.playbook], settings.checks, first)
             result = replace(
                 result,
                 outcome=played.verdict.outcome,
@@ -258,8 +322,8 @@ async def _run(
             if isinstance(stop, asyncio.CancelledError):
                 interrupt.taken()
             made = sum(change.done for change in engine.changes)
-            left = f"{made} changes were made; the recording holds their undo" if made else "nothing was changed"
-            record.emit(events.Stopped(f"by the engineer; {left}"))
+            told = f"{made} changes were made; the recording holds their undo" if made else "nothing was changed"
+            record.emit(events.Stopped(f"by the engineer; {told}{interrupt.left() if interrupt.now else ''}"))
             console.abandon()
         except Exception as error:
             record.emit(events.Stopped(f"a bug of serialfix: {error!r}"))
@@ -267,10 +331,24 @@ async def _run(
             await _leave(console, record)
             raise
         interrupt.engine, interrupt.leaving = None, True
-        await _leave(console, record)
+        if interrupt.now:
+            await line.close()
+        else:
+            await _leave(console, record)
         if settings.reveal and place.truth is not None:
             result = replace(result, truth=await place.truth())
         return replace(result, findings=tuple(engine.findings.values()), changes=tuple(engine.changes))
+
+
+async def _left_earlier(settings: Settings, record: Record) -> events.LeftEarlier:
+    """What earlier sessions of this machine left on this VM; shown and recorded where there is anything."""
+    sessions, notes = await asyncio.to_thread(recorded_here, state_folder() / "transcripts", record.path, time.time())
+    left = left_on(identity(record.facts, in_words(settings)), sessions)
+    for note in notes:
+        record.progress(note)
+    if left != NOTHING:
+        record.emit(left)
+    return left
 
 
 async def _leave(console: SerialVenue, record: Record) -> None:

@@ -20,6 +20,7 @@ from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.simulator.line import Line
 from serialfix.transcript import Record, Transcript, Writer, read
+from serialfix.venues.housekeeping import Housekeeping
 from serialfix.venues.serial import SerialVenue
 from tests.virtual import PortVenue, VirtualLine
 
@@ -103,7 +104,9 @@ def record(
 
     async def session() -> None:
         recorder.emit(events.SessionStarted("0", mode, "rdp_internal_error", "", vm.name, vm.user, nonce))
-        console = SerialVenue(line, Login(vm.user, "", vm.password), nonce, lambda t: recorder.emit(events.Progress(t)))
+        keep = Housekeeping(emit=recorder.emit)
+        progress = lambda text: recorder.emit(events.Progress(text))  # noqa: E731
+        console = SerialVenue(line, Login(vm.user, "", vm.password), nonce, progress, keep)
         engine = Engine(
             venues={"console": console, "outside": PortVenue(vm)},
             approver=policy,

@@ -34,7 +34,7 @@ def _values(hint: Any, text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
         return text
     if hint is Finding:
         return st.builds(Finding, text, _values(_hints(Finding)["status"], text), text, st.tuples(text), text, text)
-    if hint is events.ProposedChange:
+    if hint in (events.ProposedChange, events.LeftChannel, events.LeftChange):
         fields = {field.name: _values(_hints(hint)[field.name], text) for field in _fields(hint)}
         return st.builds(hint, **fields)
     if origin is typing.Literal:

@@ -11,6 +11,7 @@ from serialfix.reach import OutsideVenue, Where, in_words, reach
 from serialfix.redact import Secrets
 from serialfix.steps import Command, Output, OutsideLook, Unknown
 from serialfix.venues import outside
+from serialfix.venues.neighbour import ALONE_PERHAPS
 
 
 class Told:
@@ -43,7 +44,7 @@ async def test_a_place_from_a_command_knows_no_azure(host: str, seen_at: str | N
         assert await transport.receive() == b"x"
     with pytest.raises(ConnectionLost):
         await transport.send(b"x")
-    assert told.events == [events.Progress("Starting sh.")]
+    assert told.events == [events.Progress(ALONE_PERHAPS), events.Progress("Starting sh.")]
 
 
 def test_the_arguments_of_via_never_show() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -254,10 +255,70 @@ async def test_ctrl_c_does_not_stop_the_closing_but_the_second_does() -> None:
     assert (await interrupted(None, 2, leaving=True))[1]
 
 
-async def test_afterwards_ctrl_c_is_as_it_was() -> None:
-    before = signal.getsignal(signal.SIGINT)
+ENDS = [getattr(signal, name) for name in ("SIGINT", *session.NOW) if hasattr(signal, name)]
+
+
+async def test_afterwards_signals_are_as_they_were() -> None:
+    before = [signal.getsignal(number) for number in ENDS]
     await interrupted(None, 1)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(number) for number in ENDS] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+@pytest.mark.parametrize("number", ENDS[1:])
+@pytest.mark.parametrize("changing", [True, False])
+async def test_being_told_to_end_is_like_the_second_ctrl_c(number: int, changing: bool) -> None:
+    hung_up: list[bool] = []
+    interrupt = Interrupt(lambda _: None, lambda: hung_up.append(True))
+    interrupt.engine = Changing() if changing else None  # type: ignore[assignment]
+    cancelled = False
+    with interrupt.caught():
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            interrupt.taken()
+            cancelled = True
+    assert cancelled
+    assert interrupt.now
+    assert hung_up == [True]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+async def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupt(lambda _: None).caught():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_record(folders: Path) -> None:
+    class Gone(Face):
+        def show(self, event: events.Event) -> None:
+            raise OSError("Input/output error")
+
+    writer = Writer(folders / "a.cast", title="", started=datetime.now(UTC), secrets=Secrets())
+    record = Record(writer, Gone(), lambda: 0.0)
+    with pytest.raises(OSError, match="Input"):
+        record.progress("as long as nobody said that it is gone")
+    record.hung_up = True
+    record.progress("afterwards")
+    writer.close(0, 0.0)
+    assert "afterwards" in (folders / "a.cast").read_text()
+
+
+def test_a_channel_is_on_disk_before_anything_follows(folders: Path) -> None:
+    """Also while the line's last byte may be the beginning of a secret, which holds other lines back."""
+    writer = Writer(folders / "a.cast", title="", started=datetime.now(UTC), secrets=Secrets(["hunter22"]))
+    record = Record(writer, Face(), lambda: 0.0)
+    record.output(b"SAC>hunt", 0.0)
+    record.emit(events.LoggedIn("Cmd0001", "me"))
+    assert "logged in" not in (folders / "a.cast").read_text()
+    record.emit(events.ChannelOpened("Cmd0001", "g"))
+    assert "channel opened" in (folders / "a.cast").read_text()
+    writer.close(0, 0.0)
 
 
 async def test_a_cancellation_that_is_not_ours_goes_on() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from serialfix.console import states
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Say, Send, Shown
 from serialfix.console.expect import Pattern
+from serialfix.console.header import see_header
 from serialfix.console.keyboard import BACKSPACE, ENTER, Keyboard, Untypable, erase_line, type_line
 from serialfix.console.modes import IN_WORDS, Kind, Mode, read_mode
 from serialfix.console.screen import Screen
@@ -58,8 +59,12 @@ class NoWay(Exception):
         self.final = final
 
 
-class Full(NoWay):
-    """All channels are taken, by others or by us."""
+class ChannelGone(NoWay):
+    """The channel does not exist any more."""
+
+
+class AllTaken(NoWay):
+    """There is no room for another channel."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -67,10 +72,6 @@ class Full(NoWay):
             "Somebody else's channel has to be closed by hand: ch lists them, ch -ci N closes one.",
             final=True,
         )
-
-
-class ChannelGone(NoWay):
-    """The channel does not exist any more."""
 
 
 class LoginRefused(Exception):
@@ -189,7 +190,7 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
             yield Expect((_empty_prompt(),), timeout=SWITCH_TIMEOUT)
             return name
         if found.name == "full":
-            raise Full
+            raise AllTaken
         if found.name == "disabled":
             raise NoWay(
                 "Command prompts are switched off on this console (Services\\sacdrv\\DisableCmdSessions).",
@@ -205,8 +206,8 @@ def open_channel(keyboard: Keyboard) -> Conversation[str]:
     )
 
 
-def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
-    """At an empty ``SAC>``: switch to the channel ``name`` and show it. Raises NoWay."""
+def show_channel(keyboard: Keyboard, name: str) -> Conversation[str]:
+    """At an empty ``SAC>``: switch to the channel ``name`` and show it; its GUID, "" if unreadable. Raises NoWay."""
     yield from _type_at_sac(keyboard, f"ch -sn {name}")
     yield Send(ENTER)
     found = yield Expect((_preview(name),), stream=(_NO_CHANNEL,), timeout=SWITCH_TIMEOUT)
@@ -217,7 +218,9 @@ def show_channel(keyboard: Keyboard, name: str) -> Conversation[None]:
         )
     if found is TIMEOUT:
         raise NoWay(f"SAC did not switch to the channel {name}.", "Run the command again.")
+    header = yield from see_header()
     yield Send(BACKSPACE)
+    return header.guid if header is not None and header.name.lower() == name.lower() else ""
 
 
 def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
@@ -331,7 +334,7 @@ def _type_at_sac(keyboard: Keyboard, text: str) -> Conversation[None]:
         try:
             yield from type_line(keyboard, SAC_PROMPT, text)
         except Untypable:
-            yield from find_home(keyboard)
+            yield from find_home(keyboard, connected=False)
         else:
             return
     raise Untypable(f"{text!r} could not be typed at the SAC prompt")

@@ -66,6 +66,18 @@ def story(event: events.Event, *, again: bool = False) -> Iterator[Text]:
             yield Text(
                 f"  ! The serial connection was lost (code {code}{', ' + safe(reason) if reason else ''}).", "yellow"
             )
+        case events.Displaced(again=again_, by=by):
+            said = "connecting again, which disconnects them" if again_ else "not connecting again"
+            yield Text(f"  Somebody else seems to be on the console: {said} (by {safe(by)}).", "yellow")
+        case events.LeftEarlier(channels=channels, folders=folders, changes=changes):
+            yield Text("  Earlier sessions on this machine left on this VM:", "yellow")
+            for channel in channels:
+                signed_in = f", logged in as {safe(channel.user)}" if channel.user else ""
+                yield Text(f"    the command prompt {safe(channel.name)}{signed_in}", "yellow")
+            for path in folders:
+                yield Text(f"    the folder {safe(path)}", "yellow")
+            for change in changes:
+                yield Text(f"    the temporary change {safe(change.name)}: {_short(change.command)}", "yellow")
         case events.CheckStarted(title=title):
             yield Text()
             yield Text(f"▸ {safe(title)}", "bold")

@@ -13,9 +13,13 @@ from typing import Protocol, TypeVar
 from serialfix import events
 from serialfix.console.dialogue import Conversation, Dialogue, Send
 from serialfix.console.screen import Screen
-from serialfix.errors import ConnectionLost
+from serialfix.errors import ConnectionLost, VmError
+from serialfix.venues.neighbour import announced_its_end, looks_like_second_user
 
 T = TypeVar("T")
+
+TAIL = 4096
+"""Bytes of the last output that are kept, to know whether Windows said that it goes down."""
 
 FLOOD = 8 * 1024 * 1024
 """Bytes that may wait unread before the VM is made to wait."""
@@ -69,13 +73,30 @@ class Line(Protocol):
         """Close; never raises."""
 
 
-class LiveLine:
-    """A transport, the clock, and the record of both. ``connect`` opens a transport; ``clock`` gives seconds."""
+async def always(lost: ConnectionLost) -> None:
+    """Whatever ended the line, it may be opened again."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Transport]], clock: Callable[[], float], log: Log) -> None:
+
+class LiveLine:
+    """A transport, the clock, and the record of both. ``connect`` opens a transport; ``clock`` gives seconds.
+
+    ``may_reconnect`` is asked before the line is opened again after a loss; what it raises is what ``open`` raises,
+    from then on always.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Transport]],
+        clock: Callable[[], float],
+        log: Log,
+        may_reconnect: Callable[[ConnectionLost], Awaitable[None]] = always,
+    ) -> None:
         self._connect = connect
         self._clock = clock
         self._log = log
+        self._may_reconnect = may_reconnect
+        self._refused: VmError | None = None
+        self._tail = b""
         self._transport: Transport | None = None
         self._reader: asyncio.Task[None] | None = None
         self._came: deque[bytes] = deque()
@@ -88,10 +109,32 @@ class LiveLine:
     async def open(self) -> None:
         """Connect, and read from now on whether or not somebody waits. Raises SerialfixError."""
         await self.close()
-        self._transport = await self._connect()
-        self._lost, self._said_lost = None, False
+        while True:
+            await self._ask_first()
+            try:
+                self._transport = await self._connect()
+                break
+            except ConnectionLost as lost:
+                # Somebody else came while we were let in. Anything else is for whoever opens the line to decide.
+                if self._may_reconnect is always or not looks_like_second_user(lost):
+                    raise
+                self._lost = lost
+        self._lost, self._said_lost, self._tail = None, False, b""
         self._reader = asyncio.create_task(self._read(self._transport))
         self._log.event(events.Connected(), self._clock())
+
+    async def _ask_first(self) -> None:
+        """Ask whether the line may be opened again, where it was lost. Raises VmError."""
+        if self._refused is not None:
+            raise self._refused
+        lost = self._lost
+        if lost is not None and not announced_its_end(self._tail):
+            try:
+                await self._may_reconnect(lost)
+            except VmError as refused:
+                self._refused = refused
+                raise
+        self._lost = None  # allowed once: where connecting fails for another reason, nobody is asked again
 
     def begin(self) -> float:
         """A conversation begins; the time."""
@@ -127,6 +170,7 @@ class LiveLine:
         self._waiting -= len(data)
         self._room.set()
         now = self._clock()
+        self._tail = (self._tail + data)[-TAIL:]
         self._log.output(data, now)
         return now, data
 
@@ -139,7 +183,9 @@ class LiveLine:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
         while self._came:
-            self._log.output(self._came.popleft(), self._clock())
+            data = self._came.popleft()
+            self._tail = (self._tail + data)[-TAIL:]
+            self._log.output(data, self._clock())
         self._waiting = 0
         if transport is not None:
             await transport.close()

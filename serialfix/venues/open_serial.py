@@ -6,6 +6,7 @@ gateway refuses roughly every other attempt of correct clients, so one refusal m
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ from serialfix.venues.websocket import Gateway, NotTrusted, open_gateway
 if TYPE_CHECKING:
     from serialfix.venues.azure import Azure
 
+ATTEMPTS = 12
+ENOUGH = 180.0
+"""Attempts, and seconds after which none is begun. A gateway that refuses half of the attempts lets one of 4,096 runs
+go without; one that refuses nine of ten, two of seven."""
+
+USUAL_PAUSE = 16.0
+"""Seconds between attempts at most, unless the service asks for more."""
+
 LONGEST_PAUSE = 60.0
 """Seconds; a service that asks for more is believed, and the attempts end."""
 
@@ -25,16 +34,19 @@ async def open_serial(
     azure: "Azure",
     vm: VmFacts,
     *,
-    attempts: int = 5,
+    attempts: int = ATTEMPTS,
     progress: Callable[[str], None],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Gateway:
     """The open line of ``vm``. ``progress`` is told, in plain words, what is done and what is waited for.
 
-    Between attempts lie pauses of 1, 2, 4, 8 s, with up to a quarter more so that two clients do not stay in step, or
-    what the service asks for. Raises the ``AzureError`` of the last attempt; one that a new attempt cannot cure is
-    raised at once.
+    Between attempts lie pauses of 1, 2, 4, 8, 16, 16 ... s, with up to a quarter more so that two clients do not stay
+    in step, or what the service asks for; they end after ``attempts``, or when three minutes are over. Raises the
+    ``AzureError`` of the last attempt; one that a new attempt cannot cure, and ``ConnectionLost`` where somebody else
+    came to the console meanwhile, at once.
     """
+    begun = clock()
     context = await asyncio.to_thread(azure.cloud.ssl_context)
     for attempt in range(1, attempts + 1):
         try:
@@ -43,13 +55,14 @@ async def open_serial(
             progress("Waiting for the serial gateway to take our sign-in.")
             return await open_gateway(url, await azure.token(), suffix=azure.cloud.gateway_suffix, ssl_context=context)
         except TryAgain as problem:
-            if attempt == attempts or problem.after > LONGEST_PAUSE:
-                raise
             azure.forget_token()
-            pause = min(max(2.0 ** (attempt - 1), problem.after), LONGEST_PAUSE) * (1 + random.random() / 4)  # noqa: S311
-            reason = (
-                "The gateway did not take our sign-in this time" if isinstance(problem, NotTrusted) else str(problem)
-            )
-            progress(f"{reason.rstrip('.')}. Attempt {attempt + 1} of {attempts} in {pause:.0f} s.")
+            pause = max(min(2.0 ** (attempt - 1), USUAL_PAUSE), problem.after) * (1 + random.random() / 4)  # noqa: S311
+            over = clock() - begun + pause > ENOUGH
+            if attempt == attempts or over or problem.after > LONGEST_PAUSE:
+                raise
+            reason = str(problem).rstrip(".")
+            if isinstance(problem, NotTrusted):
+                reason = "The gateway did not take our sign-in this time, as it does now and then to everybody"
+            progress(f"{reason}. Attempt {attempt + 1} of {attempts} in {pause:.0f} s.")
         await sleep(pause)
     raise AzureError("No attempt to open the serial line was allowed.", advice="Allow at least one attempt.")

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from serialfix import events
 from serialfix.console.dialogue import Send
-from serialfix.errors import ConnectionLost
+from serialfix.errors import ConnectionLost, VmError
 from serialfix.steps import Output, Unknown
 from serialfix.transcript import HIDDEN_KEY, Record, Transcript, read_event
+from serialfix.venues.neighbour import left_to_them
 
 ROUNDING = 2e-6
 """Seconds by which the time of a record may be off."""
@@ -32,6 +33,7 @@ class ReplayLine:
     def __init__(self, transcript: Transcript) -> None:
         self._records = deque(_line_records(transcript))
         self._now = 0.0
+        self._refused: VmError | None = None
 
     def begin(self) -> float:
         """A conversation begins where one began."""
@@ -39,7 +41,14 @@ class ReplayLine:
         return self._now
 
     async def open(self) -> None:
-        """The line was opened here."""
+        """The line was opened here, or was left to somebody else: then raises VmError, from then on always."""
+        if self._refused is not None:
+            raise self._refused
+        while self._records and self._records[0][0] == "displaced":
+            _, event, self._now = self._records.popleft()
+            if isinstance(event, events.Displaced) and not event.again:
+                self._refused = left_to_them(event.code, event.reason)
+                raise self._refused
         self._take("connected", "the line to be opened")
 
     async def send(self, send: Send) -> None:
@@ -151,6 +160,8 @@ def _line_records(transcript: Transcript) -> list[tuple[str, object, float]]:
                     found.append(("connected", "", at))
                 elif isinstance(event, events.Disconnected):
                     found.append(("closed" if event.ours else "lost", event, at))
+                elif isinstance(event, events.Displaced):
+                    found.append(("displaced", event, at))
                 elif isinstance(event, events.Stopped):
                     found.append(("stopped", "", at))
     return found
@@ -177,6 +188,8 @@ def _shown(code: str, data: object) -> str:
             return "we closed the line"
         case "connected":
             return "the line was opened"
+        case "displaced":
+            return "somebody else was on the console"
         case "stopped":
             return "the session was stopped"
     return code

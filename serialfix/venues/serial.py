@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from serialfix.console import folder, powershell, slices
 from serialfix.console.channels import (
+    AllTaken,
     ChannelGone,
     Login,
     LoginRefused,
@@ -24,6 +25,7 @@ from serialfix.console.shells import NoAnswer, ShellLost, come_back, enter, inte
 from serialfix.console.slices import Shell
 from serialfix.errors import Bug, ConnectionLost, VmError
 from serialfix.steps import Command, NewName, Output, Query, Unknown
+from serialfix.venues.housekeeping import Housekeeping
 from serialfix.venues.line import Line, converse
 
 T = TypeVar("T")
@@ -49,13 +51,21 @@ class SerialVenue:
     """Asks commands in a cmd channel of its own, and in a PowerShell started from it where a question wants that.
 
     One shell stands at a time; the other is opened or left when a question needs it. ``progress`` is told, in plain
-    words, what happens.
+    words, what happens; ``keep`` what is made on the VM, and takes away what earlier sessions left.
     """
 
-    def __init__(self, line: Line, login: Login, nonce: str, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        login: Login,
+        nonce: str,
+        progress: Callable[[str], None],
+        keep: Housekeeping | None = None,
+    ) -> None:
         self._line = line
         self._login = login
         self._progress = progress
+        self._keep = keep or Housekeeping()
         self._screen = Screen()
         self._keyboard = Keyboard(nonce)
         self._markers = Markers(nonce)
@@ -103,6 +113,7 @@ class SerialVenue:
         """
         left: list[str] = []
         advice: list[str] = []
+        known = self._connected
         try:
             if self._connected and (self._channel or self._folders):
                 self._progress("Leaving the VM as it was: closing our command prompt.")
@@ -114,6 +125,9 @@ class SerialVenue:
         finally:
             self._connected = False
             await self._line.close()
+        if not known and self._channel:
+            left.append(f"the command prompt {self._channel}")
+            advice.append(f"at the SAC prompt: ch -cn {self._channel}")
         for path in self._folders:
             left.append(f"the folder {path}, with what was read")
             advice.append(f"at a command prompt: rd /s /q {path}")
@@ -121,7 +135,8 @@ class SerialVenue:
             raise VmError(
                 f"Left on the VM: {'; '.join(left)}.",
                 why="The line or the shell was lost, or the VM restarted.",
-                advice=f"Nobody is harmed by it. It goes away with, {'; '.join(advice)}.",
+                advice="Nobody is harmed by it, and the next run on this machine takes it away. By hand it goes with, "
+                f"{'; '.join(advice)}.",
             )
 
     async def _leave_as_found(self) -> None:
@@ -139,6 +154,12 @@ class SerialVenue:
                 self._progress(f"{str(problem).rstrip('.')}. Finding the way back, to leave the VM as it was.")
             else:
                 return
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What of ours is on the VM now."""
+        channel = (f"the command prompt {self._channel}",) if self._channel else ()
+        return (*channel, *(f"the folder {path}" for path in self._folders))
 
     def abandon(self) -> None:
         """What stands at our prompt is not known any more: stop it before leaving."""
@@ -165,10 +186,12 @@ class SerialVenue:
             for path in tuple(self._folders):
                 if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
                     self._folders.remove(path)
+                    self._keep.folder_removed(path)
             await self._talk(close_channel(self._keyboard, self._prompt))
         elif self._channel:
             await self._go_home()
             await self._talk(close_by_name(self._keyboard, self._channel))
+        self._keep.closed(self._channel)
         self._channel = ""
         self._forget()
 
@@ -267,6 +290,7 @@ class SerialVenue:
 
     async def _make_folder(self) -> None:
         path = folder.new_folder(self._markers)
+        self._keep.folder_made(path)
         self._folders.append(path)  # before it is made: whatever comes between, it is removed at the end
         self._cmd = await self._talk(folder.prepare(self._keyboard, self._markers, self._prompt, path))
         if self._cmd is not None:
@@ -276,6 +300,7 @@ class SerialVenue:
         self._progress("No folder could be made on the VM: answers are read off the screen, without a checksum.")
         if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
             self._folders.remove(path)
+            self._keep.folder_removed(path)
 
     async def _switch_to(self, command: Command) -> None:
         """From our cmd prompt to PowerShell, or back. Raises NoPowerShell, ShellLost, Untypable."""
@@ -312,21 +337,26 @@ class SerialVenue:
             await self._go_home()
             if self._channel and self._spoilt:
                 await self._drop_channel()
+            await self._keep.clean(self._talk, self._keyboard)
+            self._folders += self._keep.take_folders()
             if not self._channel:
                 self._progress("Opening a command prompt channel.")
-                self._channel = await self._talk(open_channel(self._keyboard))
+                self._channel = await self._open_channel()
+                self._keep.opened(self._channel)
             self._progress(f"Switching to the channel {self._channel}.")
-            await self._talk(show_channel(self._keyboard, self._channel))
+            self._keep.seen(self._channel, await self._talk(show_channel(self._keyboard, self._channel)))
             if await self._come_back():
                 return
             self._progress(f"Logging in as {self._login.user}.")
             await self._log_in()
+            self._keep.logged_in(self._channel, self._login.user)
             if await self._come_back():  # the channel was locked: our shell stands behind its login
                 return
             self._prompt = await self._talk(set_prompt(self._keyboard, self._markers))
             self._own = (self._prompt,)
             self._progress("At a command prompt of our own.")
         except ChannelGone:
+            self._keep.closed(self._channel)
             self._channel, self._own = "", ()
             raise
         except LoginRefused:
@@ -345,6 +375,15 @@ class SerialVenue:
             self._connected = True
         self._progress("Finding the SAC prompt.")
         await self._talk(find_home(self._keyboard, connected=fresh))
+
+    async def _open_channel(self) -> str:
+        """Open a channel of ours, where all are taken in the place of one that may be closed. Raises NoWay."""
+        try:
+            return await self._talk(open_channel(self._keyboard))
+        except AllTaken:
+            if not await self._keep.make_room(self._talk, self._keyboard):
+                raise
+        return await self._talk(open_channel(self._keyboard))
 
     async def _come_back(self) -> bool:
         """Whether a shell that we left without a word stands in the shown channel, at its prompt."""
@@ -378,6 +417,7 @@ class SerialVenue:
         """At SAC>: close our channel. What it leaves behind is removed from the next one. Raises NoWay, Untypable."""
         self._progress(f"The channel {self._channel} can't be used any more: closing it.")
         await self._talk(close_by_name(self._keyboard, self._channel))
+        self._keep.closed(self._channel)
         self._channel, self._own, self._spoilt = "", (), False
 
 

@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidPro
 from serialfix.errors import AzureError, ConnectionLost
 from serialfix.venues.arm_errors import Target, TryAgain, not_reached
 from serialfix.venues.cloud import LOOPBACK
+from serialfix.venues.neighbour import looks_like_second_user
 
 LARGEST_MESSAGE = 1024 * 1024
 SILENCE_MEANS_TRUSTED = 1.5
@@ -100,7 +101,8 @@ async def open_gateway(
     ``url``: the ``connectionString`` that ARM gave, unchanged. ``suffix``: the host it must have, or the domain its
     host must be in. ``ssl_context``: None for the system's authorities. ``first_message``: seconds to wait for the
     server to speak. Raises ``NotTrusted`` where the gateway does not take the token, ``TryAgain`` for what a new
-    attempt with a new URL may cure, ``AzureError`` for the rest. No exception holds the token.
+    attempt with a new URL may cure, ``AzureError`` for the rest; ``ConnectionLost`` where the token was sent and the
+    close looks like another user's coming, which no attempt of ours may answer. No exception holds the token.
     """
     secret = _Once(token)
     del token
@@ -229,10 +231,20 @@ async def _wait_for_verdict(connection: ClientConnection) -> list[bytes]:
     except TimeoutError:
         return kept
     except ConnectionClosed as closed:
-        failed = _closed_early(closed, "instead of taking the token")
+        failed = _closed_for_another(closed) or _closed_early(closed, "instead of taking the token")
     else:
         return kept
     raise failed
+
+
+def _closed_for_another(closed: ConnectionClosed) -> ConnectionLost | None:
+    """The loss, where the console was ours and somebody else seems to have come.
+
+    1011 is how the gateway refuses a token, and without another word it is taken for that.
+    """
+    lost = ConnectionLost(*_close_of(closed))
+    refused = lost.code == 1011 and not lost.reason
+    return lost if looks_like_second_user(lost) and not refused else None
 
 
 def _closed_early(closed: ConnectionClosed, when: str) -> AzureError:

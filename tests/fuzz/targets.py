@@ -23,10 +23,10 @@ from serialfix.console.dialogue import Conversation
 from serialfix.console.folder import CMD
 from serialfix.console.keyboard import Keyboard, Untypable, type_line
 from serialfix.console.markers import Markers
-from serialfix.console.powershell import FULL
+from serialfix.console.powershell import POWERSHELL
 from serialfix.console.screen import COLUMNS, ROWS, Row, Screen
 from serialfix.console.shells import NoAnswer, ShellLost, set_prompt, submit
-from serialfix.console.slices import RowsLost, Shell, Whole, answer, contents, take, type_question
+from serialfix.console.slices import Asked, RowsLost, Shell, Whole, answers, contents, take, type_question
 from serialfix.errors import UsageError
 from serialfix.rerun import rerun
 from serialfix.steps import Output
@@ -178,18 +178,20 @@ def slices(data: bytes) -> None:
     """Rows, lines and whole readings: an answer, or no answer."""
     _rows(data)
     which = data[0] if data else 0
-    shell = Shell(CMD if which % 2 else FULL, PROMPT, page=("utf-8", "cp437", "cp932", "cp0")[which // 2 % 4])
-    shell.lossy = bool(which & 8)
+    dialect = CMD if which % 2 else POWERSHELL
+    shell = Shell(dialect, PROMPT, page=("utf-8", "cp437", "cp932", "cp0")[which // 2 % 4])
+    shell.way = dialect.ways[-1] if which & 8 else "stream"
+    asked = [Asked("dir", True), Asked("ver", True)][: dialect.together]
 
-    def reading(keyboard: Keyboard, markers: Markers) -> Conversation[Output]:
-        typed = yield from type_question(keyboard, markers, shell, "dir", exact=True)
-        return (yield from answer(keyboard, markers, shell, typed, most=2048, timeout=20.0))
+    def reading(keyboard: Keyboard, markers: Markers) -> Conversation[list[Output]]:
+        typed = yield from type_question(keyboard, markers, shell, asked)
+        return (yield from answers(keyboard, markers, shell, typed, most=2048, timeout=20.0))
 
     _, ended = _run(data, reading)
-    if isinstance(ended, Output):
-        assert ended.proof in ("checksum", "screen")
-        assert ended.exit_code in (0, 1, None)
-        assert len(ended.text.encode()) <= 2048 or not ended.partial
+    for output in ended if isinstance(ended, list) else ():
+        assert output.proof in ("checksum", "screen")
+        assert output.exit_code in (0, 1, None)
+        assert len(output.text.encode()) <= 2048 or not output.partial
 
 
 def _rows(data: bytes) -> None:

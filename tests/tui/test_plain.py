@@ -16,7 +16,17 @@ from tests.standins import Person
 from tests.test_events import KINDS, any_event, made
 from tests.tui.test_safe import BIDI, harmless, hostile
 
-SILENT = (events.Connected, events.Answered, events.ChangeDone)
+SILENT = (
+    events.Connected,
+    events.Answered,
+    events.ChangeDone,
+    # What is done on the VM is said before it is done; these are for the next session.
+    events.ChannelOpened,
+    events.ChannelClosed,
+    events.LoggedIn,
+    events.FolderMade,
+    events.FolderRemoved,
+)
 
 
 def plain(event: events.Event) -> str:
@@ -93,6 +103,17 @@ SAMPLES: dict[type[events.Event], events.Event] = {
         events.VmSeen({"name": "vm1", "os_name": "Windows Server 2022", "size": "D2", "location": None, "power": "on"}),
         events.Connected(),
         events.Disconnected(1011, "kicked", ours=False),
+        events.Displaced(1000, "", 60.0, again=False, by="engineer"),
+        events.ChannelOpened("Cmd0001", "e203fb79-d80d-11ea-87e3-c2679e14957d"),
+        events.ChannelClosed("Cmd0001", "e203fb79-d80d-11ea-87e3-c2679e14957d"),
+        events.LoggedIn("Cmd0001", "admin"),
+        events.FolderMade("C:\\Windows\\kqxwvdahmtbs"),
+        events.FolderRemoved("C:\\Windows\\kqxwvdahmtbs"),
+        events.LeftEarlier(
+            (events.LeftChannel("Cmd0001", "e203fb79-d80d-11ea-87e3-c2679e14957d", "admin"),),
+            ("C:\\Windows\\kqxwvdahmtbs",),
+            (events.LeftChange("helper_folder", "md C:\\Windows\\x", ("rd /s /q C:\\Windows\\x",)),),
+        ),
         events.Progress("waiting"),
         events.CheckStarted("tls", "TLS versions"),
         events.Asked("p", "the question", "to know", "reg query X"),

@@ -199,3 +199,94 @@ async def test_a_line_that_cannot_be_opened() -> None:
         await line.open()
     assert log.lines == []
     await line.close()
+
+
+# --- a close that looks like somebody else ------------------------------------------------------------------------
+
+
+class Gate:
+    """Decides whether the line may be opened again: ``answers`` one by one, then yes."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[int, str]] = []
+
+    async def __call__(self, lost: ConnectionLost) -> None:
+        self.asked.append((lost.code, lost.reason))
+        if not self.answers.pop(0):
+            raise VmError("left to them")
+
+
+def guarded(gate: Gate, *ways: Stand | Exception) -> LiveLine:
+    left = list(ways)
+
+    async def connect() -> Transport:
+        way = left.pop(0)
+        if isinstance(way, Exception):
+            raise way
+        return way
+
+    return LiveLine(connect, asyncio.get_running_loop().time, Log(), gate)
+
+
+async def test_before_it_is_opened_again_it_is_asked_and_only_then() -> None:
+    gate = Gate(True)
+    line = guarded(gate, Stand([b"a"]), Stand([b"b"], then_lost=False))
+    await line.open()
+    await line.wait(None)
+    with pytest.raises(ConnectionLost):
+        await line.wait(None)
+    assert gate.asked == []
+    await line.open()
+    assert gate.asked == [(1011, "boom")]
+    assert (await line.wait(None))[1] == b"b"
+    await line.close()
+
+
+async def test_no_stays_no_and_nothing_connects() -> None:
+    gate, second = Gate(False), Stand([b"b"])
+    line = guarded(gate, Stand([]), second)
+    await line.open()
+    with pytest.raises(ConnectionLost):
+        await line.wait(None)
+    for _ in range(3):
+        with pytest.raises(VmError, match="left to them"):
+            await line.open()
+    assert gate.asked == [(1011, "boom")]
+    assert second.given == 0
+    await line.close()
+
+
+async def test_windows_that_went_down_is_not_asked_about() -> None:
+    gate = Gate()
+    down = b"The SAC will become unavailable soon.  The computer is shutting down.\r\n"
+    line = guarded(gate, Stand([down]), Stand([b"b"], then_lost=False))
+    await line.open()
+    await line.wait(None)
+    with pytest.raises(ConnectionLost):
+        await line.wait(None)
+    await line.open()
+    assert gate.asked == []
+    await line.close()
+
+
+async def test_somebody_who_comes_while_we_are_let_in_is_asked_about_too() -> None:
+    gate = Gate(True, False)
+    kicked = ConnectionLost(1000, "")
+    line = guarded(gate, kicked, kicked, Stand([b"never"]))
+    with pytest.raises(VmError, match="left to them"):
+        await line.open()
+    assert gate.asked == [(1000, "")] * 2
+
+
+async def test_a_line_that_can_not_be_opened_again_is_asked_about_once() -> None:
+    gate = Gate(True)
+    line = guarded(gate, Stand([]), VmError("no way in"), Stand([b"b"], then_lost=False))
+    await line.open()
+    with pytest.raises(ConnectionLost):
+        await line.wait(None)
+    with pytest.raises(VmError, match="no way in"):
+        await line.open()
+    await line.open()
+    assert len(gate.asked) == 1
+    await line.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from serialfix.errors import AzureError
+from serialfix.errors import AzureError, ConnectionLost
 from serialfix.venues.arm_errors import TryAgain
 from serialfix.venues.azure import Azure, SimulatedCredential
 from serialfix.venues.open_serial import open_serial
@@ -28,6 +28,7 @@ class Moody:
     connect_status: int = 200
     port: int = 0
     retry_after: int = 0
+    refusal: tuple[int, bytes] = (1011, b"Connection not trusted")
     tokens: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     urls: int = 0
@@ -52,7 +53,7 @@ class Moody:
             await socket.send_str("Connecting...\r\n\r\n")
             self.heard.append((await socket.receive()).data)
             if len(self.heard) <= self.refusals:
-                await socket.close(code=1011, message=b"Connection not trusted")
+                await socket.close(code=self.refusal[0], message=self.refusal[1])
             else:
                 await socket.send_str("SAC>")
                 await socket.receive()
@@ -86,8 +87,52 @@ async def test_refusals_are_met_with_new_urls_and_new_tokens(pem: Pem) -> None:
     assert len(pauses) == 3
     for pause, least in zip(pauses, (1, 2, 4), strict=True):
         assert least <= pause <= least * 1.25
-    assert any("did not take our sign-in" in text and "Attempt 2 of 5" in text for text in told)
+    assert any("did not take our sign-in" in text and "Attempt 2 of 12" in text for text in told)
     assert not any("canary" in text for text in told)
+
+
+async def test_a_gateway_that_refuses_eleven_times_is_survived(pem: Pem) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with moody(pem, 11) as (there, azure, vm):
+        line = await open_serial(azure, vm, progress=lambda _: None, sleep=sleep)
+        await line.close()
+    assert len(set(there.tokens)) >= 12
+    assert len(set(there.heard)) == 12
+    for pause, least in zip(pauses, (1, 2, 4, 8, 16, 16, 16, 16, 16, 16, 16), strict=True):
+        assert least <= pause <= least * 1.25
+    assert 127 <= sum(pauses) <= 127 * 1.25
+
+
+async def test_after_three_minutes_no_attempt_is_begun(pem: Pem) -> None:
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds + 30.0  # a slow Azure
+
+    async with moody(pem, 99) as (there, azure, vm):
+        with pytest.raises(NotTrusted):
+            await open_serial(azure, vm, progress=lambda _: None, sleep=sleep, clock=lambda: now)
+    assert now <= 180 + 30
+    assert 3 <= there.urls < 12
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 4409])
+async def test_somebody_who_comes_while_we_are_let_in_is_not_thrown_out_again(pem: Pem, code: int) -> None:
+    async def sleep(_: float) -> None:
+        raise AssertionError("no attempt may follow")
+
+    async with moody(pem, 99) as (there, azure, vm):
+        there.refusal = code, b"Another connection was made"
+        with pytest.raises(ConnectionLost) as caught:
+            await open_serial(azure, vm, progress=lambda _: None, sleep=sleep)
+    assert there.urls == 1
+    assert (caught.value.code, caught.value.reason) == (code, "Another connection was made")
+    assert "canary" not in everything_shown(caught.value)
 
 
 async def test_the_last_refusal_is_told(pem: Pem) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from serialfix import events
 from serialfix.console.dialogue import Send
-from serialfix.errors import ConnectionLost, UsageError
+from serialfix.errors import ConnectionLost, UsageError, VmError
 from serialfix.steps import Output, Unknown
 from serialfix.transcript import Record, Transcript
 from serialfix.venues.replay import Mismatch, ReplayLine, ReplayVenue
@@ -92,6 +92,25 @@ async def test_behind_its_end_there_is_nothing() -> None:
     with pytest.raises(Mismatch, match="the record ends"):
         await it.open()
     await it.close()
+
+
+def displaced(again: bool) -> tuple[str, str]:
+    told = f'"code":1000,"reason":"","waited":60.0,"again":{str(again).lower()},"by":"engineer"'
+    return "e", f'{{"type":"displaced",{told}}}'
+
+
+async def test_what_was_decided_about_somebody_else_is_decided_again() -> None:
+    it = line(OPENED, LOST, displaced(True), OPENED, LOST, displaced(False), ("i", "x"))
+    await it.open()
+    with pytest.raises(ConnectionLost):
+        await it.wait(None)
+    await it.open()
+    with pytest.raises(ConnectionLost):
+        await it.wait(None)
+    for _ in range(2):
+        with pytest.raises(VmError, match="left to them"):
+            await it.open()
+    assert it.rest() == "we sent 'x'"
 
 
 async def test_closing_passes_over_what_nobody_waited_for() -> None:

@@ -21,7 +21,11 @@ from serialfix.transcript import Transcript, read
 from serialfix.underway import SUFFIX
 from tests.programs import PROGRAM, Ended, environment, serialfix, simulator
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX"),
+]
 
 STRANGE = "00000000-0000-11ea-87e3-c2679e14957d"
 ENTERED = '"type\\":\\"answered\\"'

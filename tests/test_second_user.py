@@ -23,7 +23,7 @@ from serialfix.venues.simulated import read_announcement
 from serialfix.venues.websocket import Gateway
 from tests.programs import Simulator, simulator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @dataclass

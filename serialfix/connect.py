@@ -126,7 +126,7 @@ class AtTerminal:
 
         # A simulated VM's password is no secret from who simulates it; the record masks it all the same.
         login = place.login
-        hint = f"This VM is simulated: log in as {login.user} with {login.password}" if login is not None else ""
+        hint = f"This VM is simulated: log in as {login.user}, password: {login.password}" if login is not None else ""
         desk = Desk(place.vm, escape=self._wish.escape, raw=self._wish.raw, asks_first=asks_first, hint=hint)
         before, log.tell = log.tell, desk.told
         try:

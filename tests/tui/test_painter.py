@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import avt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.console.screen import Look, Screen
@@ -63,6 +63,7 @@ def test_nothing_but_our_own_sequences_is_written(came: list[bytes]) -> None:
         assert harmless(text), text
 
 
+@settings(max_examples=30)
 @given(pieces.filter(bool))
 def test_what_is_shown_in_steps_is_what_is_shown_at_once(came: list[bytes]) -> None:
     """The difference, drawn on a terminal, leaves the same picture as all of it on an empty one."""

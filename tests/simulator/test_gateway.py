@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
 from serialfix.simulator import gateway
+from serialfix.simulator.connections import INACTIVE, KICKED
 from serialfix.simulator.manners import Manners
 
 from .standins import EchoLine, StandInVm, read_until, simulated
@@ -109,7 +110,7 @@ async def test_the_second_client_ends_the_first_one() -> None:
             await second.send_str("x")
             await read_until(second, "x")
             assert it.running.gateway.connected
-    assert codes <= set(gateway.KICKED)
+    assert codes <= set(KICKED)
     assert len(codes) > 1
 
 
@@ -273,7 +274,7 @@ async def test_an_idle_connection_is_ended_when_told_so() -> None:
         await read_until(socket, BANNER_END[:-1])
         while (await socket.receive(timeout=5)).type == WSMsgType.TEXT:
             pass
-        assert (socket.close_code, "") in [(code, "") for code, _ in gateway.INACTIVE]
+        assert (socket.close_code, "") in [(code, "") for code, _ in INACTIVE]
 
 
 async def test_pings_are_answered() -> None:

@@ -1,8 +1,8 @@
 r"""What stands on the serial port when it is no SAC: windows-sac.md 1.9.
 
-Nothing at all (EMS is off), the Azure agent's health report, a kernel debugger beside a SAC that takes no input, a Linux
-login prompt, a boot that hangs in the firmware. Texts that no source gives word for word are varied by the seed. A
-bugcheck is SAC's own (sac.py). Like ``Sac``: bytes in with ``key``, bytes out with ``take``, the time is told.
+Nothing at all (EMS is off), the Azure agent's health report, a kernel debugger beside a SAC that takes no input, a
+Linux login prompt, a boot that hangs in the firmware. Texts that no source gives word for word are varied by the seed.
+A bugcheck is SAC's own (sac.py). Like ``Sac``: bytes in with ``key``, bytes out with ``take``, the time is told.
 """
 
 import json

@@ -25,6 +25,7 @@ from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.other_ports import OtherPort, other_port
 from serialfix.simulator.sac import Channel, Sac
 from serialfix.simulator.vm import Vm, stream
+from serialfix.simulator.watch import MOST, SAMPLE, Met, mode_of
 
 FIFO, NEAR, REPLAYED, KEPT = 16, 0.030, 4096, 16384
 HARMLESS = (b"id", b"ch", b"i", b"?", b"s")
@@ -40,6 +41,10 @@ class Line:
         self.sac: Sac | None = None
         self.connected = False
         """Whether our client is on the console."""
+        self.met: deque[Met] = deque(maxlen=MOST)
+        """Every byte that reached SAC, and what it met there."""
+        self._place = ("", "")
+        self._changed = self._seen = float("-inf")  # when what a key meets changed, and when that got through the line
         self._other: OtherPort | None = None  # what is on the port instead of SAC
         self._visit = 0  # the number of the visit of somebody else, while that lasts; else 0
         self._visits = 0
@@ -183,7 +188,7 @@ class Line:
 
     def _visitor_types(self, now: float, *, byte: int, visit: int) -> None:
         if self._visit == visit and self.sac is not None:
-            self.sac.key(byte, now, by="visitor")
+            self._key(self.sac, byte, now, by="visitor")
 
     # -- power, as the platform does it -----------------------------------------------------------------------
 
@@ -251,7 +256,7 @@ class Line:
         elif self._input and self._input[0][0] <= now:
             _, byte = self._input.popleft()
             if self.sac is not None:
-                self.sac.key(byte, now)
+                self._key(self.sac, byte, now, by="client")
             elif self._other is not None:
                 self._other.key(byte, now)
         elif (behind := self.sac or self._other) is not None:
@@ -263,7 +268,33 @@ class Line:
                     break
         self._drain(now)
 
+    def _key(self, sac: Sac, byte: int, now: float, *, by: str) -> None:
+        channel, since = sac.channels[sac.shown], now - self._changed
+        trip = self.knobs.round_trip
+        blind = since < trip + SAMPLE or now < self._seen + trip / 2 + SAMPLE
+        self.met.append(Met(now, byte, by, mode_of(sac), channel.name, channel.by == "client", since, blind))
+        sac.key(byte, now, by=by)
+
+    @property
+    def mode(self) -> str:
+        """What a key meets now: watch.mode_of, or the phase where there is no SAC, or the name of another port."""
+        if self.sac is not None:
+            return mode_of(self.sac)
+        return self.knobs.port if self._other is not None else self.phase
+
+    def _look(self, now: float) -> None:
+        """Notice that what a key meets has changed, and when a client can know."""
+        place = (self.mode, self.sac.channels[self.sac.shown].name if self.sac is not None else "")
+        if place != self._place:
+            self._place, self._changed = place, now
+        if now - self._changed <= SAMPLE:
+            self._seen = max(now, self._output_free) + self.knobs.round_trip / 2
+
     def _drain(self, now: float) -> None:
+        self._drain_only(now)
+        self._look(now)
+
+    def _drain_only(self, now: float) -> None:
         if (behind := self.sac or self._other) is not None:
             self._push(behind.take(), now)
 

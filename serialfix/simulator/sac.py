@@ -94,6 +94,11 @@ class Sac:
             UUID(int=(bits & ~0xFFFFFFFFFFFF & ~(0xF000 << 64) & ~(0xC000 << 48)) | 1 << 76 | 0x8000 << 48 | node)
         )
 
+    @property
+    def paged(self) -> bool:
+        """Whether SAC's own pager waits for Enter."""
+        return bool(self._pages)
+
     # -- output -----------------------------------------------------------------------------------------------
 
     def take(self) -> bytes:
@@ -319,6 +324,7 @@ class Sac:
             self.lock(channel)
             return
         if channel.session is not None:
+            channel.session.typist = self.typist
             channel.session.key(byte, now)
             channel.session.advance(now)
             self._collect(channel, now)

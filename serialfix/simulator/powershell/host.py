@@ -232,13 +232,13 @@ def _interact(scope: Evaluator) -> Generator[Request, str, int]:
     while True:
         try:
             shared.streams.out((yield from _prompt(scope)))
-            line = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules)
+            line = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules, reader="powershell")
             while True:
                 try:
                     parse(line)
                 except Incomplete:
                     shared.streams.out(">> ")
-                    more = yield ReadLine(purpose="more", doubles="PSReadLine" in shared.modules)
+                    more = yield ReadLine(purpose="more", doubles="PSReadLine" in shared.modules, reader="powershell")
                     if not more.strip():
                         break
                     line += "\n" + more

@@ -49,7 +49,7 @@ class Line:
         self._visit = 0  # the number of the visit of somebody else, while that lasts; else 0
         self._visits = 0
         self._now = now
-        self._input: deque[tuple[float, int]] = deque()
+        self._input: deque[tuple[float, int, str]] = deque()
         self._last_key: tuple[float, int] = (float("-inf"), -1)
         self._input_free = self._output_free = now
         self._output: deque[tuple[float, bytes]] = deque()
@@ -84,8 +84,8 @@ class Line:
 
     # -- the host's side --------------------------------------------------------------------------------------
 
-    def send(self, data: bytes, now: float) -> None:
-        """Take keys from the client; one call is one burst."""
+    def send(self, data: bytes, now: float, meaning: str = "") -> None:
+        """Take keys from the client; one call is one burst. ``meaning`` is kept with them, for who reads ``met``."""
         self.advance(now)
         arrival = max(self._input_free, now)
         for index, byte in enumerate(data):
@@ -99,7 +99,7 @@ class Line:
             copies = 1
             if byte == previous and arrival - before < NEAR and self._wire_in.random() < self.knobs.neighbour:
                 copies = self._wire_in.choice((0, 2))
-            self._input.extend([(at, byte)] * copies)
+            self._input.extend([(at, byte, meaning)] * copies)
         self._input_free = arrival
         self.advance(now)
 
@@ -254,9 +254,9 @@ class Line:
         if self._plan and self._plan[0][0] <= now:
             heapq.heappop(self._plan)[2](now)
         elif self._input and self._input[0][0] <= now:
-            _, byte = self._input.popleft()
+            _, byte, meaning = self._input.popleft()
             if self.sac is not None:
-                self._key(self.sac, byte, now, by="client")
+                self._key(self.sac, byte, now, by="client", meaning=meaning)
             elif self._other is not None:
                 self._other.key(byte, now)
         elif (behind := self.sac or self._other) is not None:
@@ -268,11 +268,11 @@ class Line:
                     break
         self._drain(now)
 
-    def _key(self, sac: Sac, byte: int, now: float, *, by: str) -> None:
+    def _key(self, sac: Sac, byte: int, now: float, *, by: str, meaning: str = "") -> None:
         channel, since = sac.channels[sac.shown], now - self._changed
         trip = self.knobs.round_trip
         blind = since < trip + SAMPLE or now < self._seen + trip / 2 + SAMPLE
-        self.met.append(Met(now, byte, by, mode_of(sac), channel.name, channel.by == "client", since, blind))
+        self.met.append(Met(now, byte, by, mode_of(sac), channel.name, channel.by == "client", since, blind, meaning))
         sac.key(byte, now, by=by)
 
     @property

@@ -23,7 +23,7 @@ class Met:
     ``by``: "client" or "visitor". ``mode``: see ``mode_of``. ``channel``: the name of the one that is shown; ``own``:
     whether a client of this run made it. ``since``: seconds since the mode changed. ``blind``: whether the byte was
     sent before anybody could have seen that: less than a round trip and a sample of the screen after the change, or
-    after what shows it got through the line.
+    after what shows it got through the line. ``meaning``: what the sender said of it when it was sent.
     """
 
     at: float
@@ -34,6 +34,7 @@ class Met:
     own: bool
     since: float
     blind: bool
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,12 @@ def entered(vm: Vm) -> Iterator[Entered]:
 
 def outputs(vm: Vm, since: float = 0.0) -> Iterator[Wrote]:
     """What commands wrote into files and PowerShell variables since a time, and, piece by piece, onto consoles."""
-    for entry in vm.journal:
+    later: list[dict[str, object]] = []
+    for entry in reversed(vm.journal):
         if float(str(entry["time"])) < since:
-            continue
+            break
+        later.append(entry)
+    for entry in reversed(later):
         if entry["kind"] == "wrote":
             yield Wrote(float(str(entry["time"])), "console", str(entry["text"]))
         elif entry["kind"] == "output":

@@ -1,7 +1,8 @@
 """The client and the simulator joined in virtual time: a whole session takes no longer than its computing.
 
 ``VirtualLine`` is a ``Line`` (venues/line.py) whose other end is the simulator's own line; its clock jumps to
-whatever comes next. Nothing here decides or types anything: it only carries bytes and lets time pass.
+whatever comes next. Nothing here decides or types anything: it only carries bytes and lets time pass. Its connections
+are refused and end by the same schedule as the simulator's gateway's (simulator/connections.py).
 """
 
 import asyncio
@@ -20,17 +21,30 @@ from serialfix.approval import Policy
 from serialfix.console.channels import Login
 from serialfix.console.dialogue import Send
 from serialfix.engine import Engine, Played, Request
-from serialfix.errors import VmError
+from serialfix.errors import AzureError, ConnectionLost, VmError
 from serialfix.playbooks import PLAYBOOKS
+from serialfix.simulator.connections import Connections, Ending
 from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.simulator.line import Line
+from serialfix.simulator.manners import PRESETS as MANNERS
+from serialfix.simulator.manners import Manners
 from serialfix.simulator.rdp_port import RdpPort
 from serialfix.simulator.vm import Vm
 from serialfix.steps import Output, OutsideLook, Playbook, Unknown
 from serialfix.venues.serial import SerialVenue
 
 YES = Policy(yes_to="high")
+CALM = Manners()
+ATTEMPTS, LONGEST_PAUSE = 12, 16.0
+"""How often, and at most how far apart, a line is opened before it is given up."""
+PING_GIVES_UP = 40.0
+"""Seconds of silence after which a client's unanswered pings end the connection."""
+
+
+def manners_of(knobs: Knobs) -> Manners:
+    """The gateway's manners that belong to a preset of knobs; calm ones for any other."""
+    return next((MANNERS[name] for name, preset in PRESETS.items() if preset == knobs), CALM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +63,67 @@ class Sent:
 class VirtualLine:
     """A serial line to a simulated VM, in virtual time. ``rechunk`` may cut or join what arrives.
 
-    ``sent``: all keys; ``came``: all output.
+    With ``manners`` the gateway is played, too: refused attempts, and connections that end as its schedule says (the
+    knobs ``drop_every`` and ``second_user_every``, the manners ``token_life`` and ``inactive``). Without, a connection
+    never ends, whatever the knobs say: for conversations, which have no way to connect again.
+
+    ``sent``: all keys; ``came``: all output; ``endings``: when and how connections ended; ``attempts``: at opening one.
     """
 
-    def __init__(self, line: Line, rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data]) -> None:
+    def __init__(
+        self,
+        line: Line,
+        rechunk: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
+        manners: Manners | None = None,
+    ) -> None:
         self.line = line
         self.now = 0.0
         self.sent: list[Sent] = []
         self.came = b""
+        self.endings: list[tuple[float, Ending]] = []
+        self.attempts = 0
+        self.meaning = ""
+        """What is sent from now on is meant for; the simulator keeps it with each byte (Line.met)."""
         self._rechunk = rechunk
         self._came: list[bytes] = []
+        self._connections = None if manners is None else Connections(line.knobs, manners, line.vm.seed)
+        self._open = manners is None
+        self._lost: ConnectionLost | None = None
+        self._silent_since: float | None = None
+        line.connect(0.0) if manners is None else None
 
     async def open(self) -> None:
-        self._came = [self.line.replay(self.now)]
+        """Connect, with as many attempts as venues/open_serial.py makes. Raises AzureError after the last one."""
+        await self.close()
+        for attempt in range(1, ATTEMPTS + 1):
+            self.attempts += 1
+            if self._connections is None or self._connections.trusted():
+                break
+            if attempt == ATTEMPTS:
+                raise AzureError("The serial gateway closed the connection instead of taking the token.", code="1011")
+            await self.sleep(min(2.0 ** (attempt - 1), LONGEST_PAUSE))
+        self.line.receive(self.now)  # what came meanwhile is shown again, not now
+        self.line.connect(self.now)
+        if self._connections is not None:
+            self._connections.begin(self.now)
+        self._open, self._lost, self._silent_since = True, None, None
+        self._came = [data] if (data := self.line.replay(self.now)) else []
 
     def begin(self) -> float:
         return self.now
 
     async def send(self, send: Send) -> None:
+        self._check()
+        if self._lost is not None and not self._came:
+            raise self._lost
         self.sent.append(Sent(self.now, send, self._meets()))
-        self.line.send(send.data, self.now)
+        if self._silent_since is not None or self._lost is not None:
+            return  # swallowed
+        data = send.data
+        if self._connections is not None:
+            data = self._connections.keys(data, self.now)
+        if data:
+            self.line.send(data, self.now, self.meaning)
 
     def _meets(self) -> str:
         sac = self.line.sac
@@ -79,14 +134,48 @@ class VirtualLine:
         session = sac.channels[sac.shown].session
         return "" if session is None else session.reading
 
+    def _check(self) -> None:
+        """Let the connection end if it is time."""
+        if not self._open:
+            raise ConnectionLost(1006, "not connected")
+        if self._silent_since is not None and self.now >= self._silent_since + PING_GIVES_UP:
+            self._lost = ConnectionLost(1006, "keepalive ping timeout")
+        ending = None if self._connections is None else self._connections.ended(self.now)
+        if ending is None:
+            return
+        self.endings.append((self.now, ending))
+        if ending.cut:
+            self._arrive(self.line.receive(self.now) + self.line.cut(self.now))
+        else:
+            self._arrive(self.line.receive(self.now))
+            self.line.disconnect(self.now)
+        if ending.kind == "second user" and self._connections is not None:
+            self.line.visit(self.now, self._connections.stay())
+        if ending.kind == "silence":
+            self._silent_since = self.now
+        else:
+            self._lost = ConnectionLost(ending.code, ending.reason)
+
+    def _arrive(self, data: bytes) -> None:
+        self.came += data
+        self._came += [piece for piece in self._rechunk(data) if piece]
+
+    def _due(self) -> float | None:
+        if self._silent_since is not None:
+            return self._silent_since + PING_GIVES_UP
+        ends = None if self._connections is None else self._connections.due()
+        return min((at for at in (self.line.due(), ends) if at is not None), default=None)
+
     async def wait(self, deadline: float | None) -> tuple[float, bytes | None]:
         for _ in range(100_000):
-            if not self._came and (data := self.line.receive(self.now)):
-                self.came += data
-                self._came += [piece for piece in self._rechunk(data) if piece]
+            self._check()
+            if not self._came and self._lost is None and self._silent_since is None:
+                self._arrive(self.line.receive(self.now))
             if self._came:
                 return self.now, self._came.pop(0)
-            due = self.line.due()
+            if self._lost is not None:
+                raise self._lost
+            due = self._due()
             if deadline is not None and (due is None or due >= deadline):
                 self.now = max(self.now, deadline)
                 return self.now, None
@@ -95,7 +184,12 @@ class VirtualLine:
         raise AssertionError("the line is due again and again and brings nothing")
 
     async def close(self) -> None:
-        pass
+        if self._connections is None:
+            return
+        self._connections.end()
+        if self._open and self._lost is None and self._silent_since is None:
+            self.line.disconnect(self.now)
+        self._open, self._came, self._lost, self._silent_since = False, [], None, None
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -206,16 +300,18 @@ def run(
     playbook: Playbook = PLAYBOOKS["rdp_internal_error"],
     prepare: Callable[[Vm], None] = lambda vm: None,
     reach: str = "",
+    manners: Manners | None = None,
 ) -> Ran:
     """Play the whole playbook on a VM with ``faults``, and leave the console.
 
     ``meanwhile`` may plan what else happens on the line, ``prepare`` may change the VM before anything is asked. The
-    machine that looks from outside has the clock that the VM had before that; ``reach``: as of PortVenue.
+    machine that looks from outside has the clock that the VM had before that; ``reach``: as of PortVenue. ``manners``:
+    the gateway's; those of the preset where not given.
     """
     vm = build(faults, windows, seed)
     began = vm.clock()
     prepare(vm)
-    line = VirtualLine(Line(vm, knobs, seed, 0.0), rechunk)
+    line = VirtualLine(Line(vm, knobs, seed, 0.0), rechunk, manners or manners_of(knobs))
     meanwhile(line.line)
     recorder = Kept()
     before = vm.state()

@@ -253,6 +253,7 @@ class Shell:
             for path, append, buffer in files:
                 data = "".join(buffer).encode("cp437", "replace")
                 self.vm.files.write(path, data, self.vm.now, append=append)
+                self.vm.note("output", to=path, text="".join(buffer))
 
     def late(self, text: str) -> str:
         """Do the phases after parsing: loop variables, then delayed expansion."""

@@ -2,7 +2,7 @@
 
 Protocol: azure-serial-console.md 0, 2 and 3. One task pumps the line whether or not somebody is connected, since the
 VM talks either way; a client sees what comes while it is the one connected. What no source settles (close codes, the
-first message, what a used URL answers) is chosen by the seed.
+first message, what a used URL answers) is chosen by the seed. When a connection ends, and how, is ``connections.py``'s.
 """
 
 import asyncio
@@ -11,13 +11,17 @@ import contextlib
 import json
 import logging
 import random
+import socket as sockets
 import string
+import struct
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from serialfix.simulator.connections import Connections, Ending
 from serialfix.simulator.machine import Wire
 from serialfix.simulator.manners import Manners
 from serialfix.simulator.tokens import Tokens
@@ -38,21 +42,13 @@ BARRED = (
     "+-----------------------------------------------+\r\n\r\n\r\n"
 )
 
-KICKED = (
-    (1000, ""),
-    (1000, "Another connection was made"),
-    (1001, ""),
-    (1011, ""),
-    (1011, "Another connection was made"),
-    (4409, "Another connection was made"),
-)
 LEFT = ((1000, ""), (1001, ""), (1011, "VM is not running"), (4404, ""))
-INACTIVE = ((1000, ""), (1001, "Idle"), (1006, ""), (4408, "Idle timeout"))
 
 URL_LIFE = 300.0  # seconds; "short-lived" is all that is known
 TOKEN_WAIT = 30.0  # seconds for the client's first message
 MOST = 16 * 1024 * 1024  # bytes in one frame from the client
 BACKLOG = 1024 * 1024  # characters a client may leave unread before it is dropped
+_LINGER = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)  # on, 0 seconds: close sends a reset
 _PIECE = 512  # keys given to the line at once, so that a long paste does not stop everything else
 
 log = logging.getLogger(__name__)
@@ -69,7 +65,7 @@ class Session:
     socket: web.WebSocketResponse | None = None
     transport: asyncio.WriteTransport | None = None
     live: bool = False
-    last_key: float = 0.0
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: int = 0
     outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     decoder: codecs.IncrementalDecoder = field(
@@ -105,9 +101,9 @@ class Gateway:
         style = random.Random(f"gateway style {seed}")
         self._greeting = style.choice(GREETINGS)
         self._banner = style.choice((BANNER, BARRED))
-        self._kicked = style.choice(KICKED)
         self._left = style.choice(LEFT)
-        self._inactive = style.choice(INACTIVE)
+        self._connections = Connections(wire.knobs, manners, seed)
+        self._visited_until = float("-inf")
         self._used_url = style.choice((403, 404, 1011))
         self._sessions: dict[str, Session] = {}
         self._current: Session | None = None
@@ -138,7 +134,7 @@ class Gateway:
     @property
     def connected(self) -> bool:
         """Whether somebody is on the console."""
-        return self._current is not None
+        return self._current is not None or self._now() < self._visited_until
 
     def start(self) -> None:
         """Begin to pump the line."""
@@ -178,13 +174,12 @@ class Gateway:
                 # A bug behind the line must be seen, and must not end every console that comes after.
                 log.exception("the serial line")
                 due = None
+            ending = self._connections.ended(self._now())
+            if ending is not None and self._current is not None:
+                self._finish(self._current, ending)
+            ends = self._connections.due()
+            due = min((at for at in (due, ends) if at is not None), default=None)
             timeout = None if due is None else max(0.0, due - self._now())
-            if self._manners.inactive and self._current is not None:
-                left = self._current.last_key + self._manners.inactive - self._now()
-                if left <= 0:
-                    self._end(self._current, *self._inactive)
-                    continue
-                timeout = left if timeout is None else min(left, timeout)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout)
             # Even when the line is due all the time, others get their turn.
@@ -205,11 +200,33 @@ class Gateway:
             return
         session.outgoing.put_nowait(text)
 
-    def _end(self, session: Session, code: int, reason: str) -> None:
-        """Close ``session``; 1006 stands for a connection that is just cut."""
+    def _finish(self, session: Session, ending: Ending) -> None:
+        """Let the connection of ``session`` end as its schedule says."""
+        if ending.cut:
+            self._deliver(self._wire.cut(self._now()))
+        if ending.kind == "silence":
+            self._forget(session)
+            session.silent.set()
+            return
+        if ending.kind == "rst" and session.transport is not None:
+            _reset_at_close(session.transport)
+        self._end(session, ending.code, ending.reason)
+        if ending.kind == "second user":
+            stay = self._connections.stay()
+            self._visited_until = self._now() + stay
+            self._wire.visit(self._now(), stay)
+
+    def _forget(self, session: Session) -> None:
+        """``session`` is on the console no more."""
+        session.live = False
         if self._current is session:
             self._current = None
-        session.live = False
+            self._connections.end()
+            self._wire.disconnect(self._now())
+
+    def _end(self, session: Session, code: int, reason: str) -> None:
+        """Close ``session``; 1006 stands for a connection that is just cut."""
+        self._forget(session)
         task = asyncio.get_running_loop().create_task(_close(session, code, reason))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -243,9 +260,7 @@ class Gateway:
         except Exception:
             log.exception("console client")
         finally:
-            session.live = False
-            if self._current is session:
-                self._current = None
+            self._forget(session)
             self._sessions.pop(session.id, None)
             if not socket.closed:
                 with contextlib.suppress(OSError, RuntimeError):
@@ -257,24 +272,32 @@ class Gateway:
         if token is None:
             return
         refused = self._tokens.trouble(token, self._wall()) is not None
-        if refused or self._draw.random() < self._manners.untrusted:
+        if refused or not self._connections.trusted():
             await socket.close(code=1011, message=b"Connection not trusted")
             return
         if self._current is not None:
-            self._end(self._current, *self._kicked)
+            self._end(self._current, *self._connections.kicked)
         # From here to the sender no await: what the line gives meanwhile would be lost between replay and live output.
         session.live = True
-        session.last_key = self._now()
-        self._current = session
+        self._current, self._visited_until = session, float("-inf")
+        self._connections.begin(self._now())
+        self._wire.connect(self._now())
         self._put(session, self._banner)
         self._replay(session)
         self.wake()
-        sender = asyncio.get_running_loop().create_task(_send(session, socket))
+        loop = asyncio.get_running_loop()
+        sender, silent = loop.create_task(_send(session, socket)), loop.create_task(session.silent.wait())
+        keys = loop.create_task(self._keys(session, socket))
         try:
-            await self._keys(session, socket)
+            await asyncio.wait((keys, silent), return_when=asyncio.FIRST_COMPLETED)
+            if not session.silent.is_set():
+                await keys
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            for task in (sender, silent, keys):
+                task.cancel()
+            await asyncio.gather(sender, silent, keys, return_exceptions=True)
+        if session.silent.is_set():
+            await _stay_silent(session)
 
     async def _first_message(self, socket: web.WebSocketResponse) -> str | None:
         """Greet, and give the client's first message; None when the client is gone."""
@@ -312,8 +335,7 @@ class Gateway:
             for start in range(0, len(data), _PIECE):
                 if not session.live:
                     return
-                session.last_key = self._now()
-                self._wire.send(data[start : start + _PIECE], self._now())
+                self._wire.send(self._connections.keys(data[start : start + _PIECE], self._now()), self._now())
                 self.wake()
                 await asyncio.sleep(0)
 
@@ -352,6 +374,20 @@ async def _send(session: Session, socket: web.WebSocketResponse) -> None:
         text = await session.outgoing.get()
         await socket.send_str(text)
         session.waiting -= len(text)
+
+
+async def _stay_silent(session: Session) -> None:
+    """Neither read nor write, not even a pong, until the client has given up: nobody tells it that it is alone."""
+    while session.transport is not None and not session.transport.is_closing():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.2)
+
+
+def _reset_at_close(transport: asyncio.WriteTransport) -> None:
+    """Let the connection end with a TCP reset."""
+    socket = transport.get_extra_info("socket")
+    if socket is not None:
+        with contextlib.suppress(OSError):
+            socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, _LINGER)
 
 
 async def _close(session: Session, code: int, reason: str) -> None:

@@ -1,14 +1,31 @@
 """How bad the line and the console behind it are.
 
-Each knob is a property named in windows-sac.md 2.4, 2.5 and 7. That the properties exist is known from clients
-that met them; **the rates are our choice**, since nobody has published a measurement.
+Each knob is a property named in windows-sac.md 1.8, 1.9, 2.4, 2.5, 6 and 7, or a way in which a console is lost
+(azure-serial-console.md 2.4 and 2.5). That they exist is known from clients that met them; **the rates are our
+choice**, since nobody has published a measurement. What happens "every" so many seconds happens at random, that long
+apart on average.
 """
 
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
+
+Shown = Literal[
+    "SAC",
+    "prompt",
+    "half-typed",
+    "pager",
+    "continuation",
+    "program",
+    "powershell",
+    "preview",
+    "username",
+    "password",
+    "any",
+]
+Port = Literal["SAC", "blank", "health", "debugger", "linux", "bugcheck", "boot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,14 @@ class Knobs:
     rows_25: bool = False  # the console has 25 rows, one more than the line shows (scrape engine)
     certutil_blocked: float = 0.0  # probability that endpoint protection refuses certutil (drawn once a VM)
     constrained_language: float = 0.0  # probability that a policy keeps PowerShell in ConstrainedLanguage
+    drop_every: float = 0.0  # the connection ends, by RST, FIN or silence; 0: never
+    second_user_every: float = 0.0  # somebody else connects, which closes ours, and leaves after a while; 0: never
+    kill_every: float = 0.0  # the cmd.exe of an open channel is ended, and its channel closes; 0: never
+    relogin_every: float = 0.0  # an open channel asks for its login again, whatever runs there; 0: never
+    reboot: float = 0.0  # probability that the VM restarts once by itself, in the first 200 s
+    powershell_hangs: float = 0.0  # probability that a PowerShell that is started never shows a prompt
+    shown: Shown = "SAC"  # what stands on the console when somebody comes; not SAC: somebody's channel, as it was left
+    port: Port = "SAC"  # what is on the port: SAC, or one of the states of windows-sac.md 1.9
 
 
 PRESETS: Mapping[str, Knobs] = MappingProxyType(
@@ -56,6 +81,7 @@ PRESETS: Mapping[str, Knobs] = MappingProxyType(
             first_command_eaten=0.3,
             neighbour=0.05,
             burst=0.02,
+            drop_every=600.0,
         ),
         "worst": Knobs(
             event_delay=60.0,
@@ -68,7 +94,7 @@ PRESETS: Mapping[str, Knobs] = MappingProxyType(
             nul_rate=0.01,
             full_description=False,
             crlf_counts=2,
-            first_command_eaten=1.0,
+            first_command_eaten=0.9,
             neighbour=0.25,
             burst=0.1,
             paging=True,
@@ -76,6 +102,11 @@ PRESETS: Mapping[str, Knobs] = MappingProxyType(
             orphans=3,
             strict_cells=True,
             certutil_blocked=0.5,
+            # Three of 60 s each: one of a drop, a kill and a login every 20 s.
+            drop_every=60.0,
+            kill_every=60.0,
+            relogin_every=60.0,
+            reboot=0.2,
         ),
     }
 )
@@ -97,8 +128,21 @@ _PROBABILITIES = frozenset(
         "burst",
         "certutil_blocked",
         "constrained_language",
+        "reboot",
+        "powershell_hangs",
     }
 )
+
+
+def steady(knobs: Knobs) -> Knobs:
+    """The same bad line, on which nothing happens by itself: no connection ends, no channel, no VM.
+
+    For what is a property of one conversation, which has no way to connect again.
+    """
+    return replace(
+        knobs, drop_every=0.0, second_user_every=0.0, kill_every=0.0, relogin_every=0.0, reboot=0.0,
+        powershell_hangs=0.0,
+    )  # fmt: skip
 
 
 def parse_knob(text: str, base: Knobs) -> Knobs:
@@ -118,7 +162,12 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
         near = difflib.get_close_matches(name, names, n=3)
         raise ValueError(f"unknown knob {name!r}; " + (f"near: {', '.join(near)}" if near else ", ".join(names)))
     kind = hints[name]
-    assert not get_args(kind), "knobs are plain numbers"  # noqa: S101
+    if choices := get_args(kind):
+        if value not in choices:
+            near = difflib.get_close_matches(value, choices, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
+            raise ValueError(f"knob {name}: there is no {value!r}; {hint}")
+        return replace(base, **{name: value})
     if kind is bool:
         truth = {
             "1": True,

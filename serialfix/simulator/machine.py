@@ -6,6 +6,7 @@ Time on a wire is seconds of one clock that only ``server.py`` reads; the VM and
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
+from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.rdp_port import RdpPort
 
 
@@ -45,6 +46,22 @@ class Calendar(Protocol):
 
 class Wire(Protocol):
     """The serial line: bytes and the time in, bytes out."""
+
+    @property
+    def knobs(self) -> Knobs:
+        """How bad it is."""
+
+    def connect(self, now: float) -> None:
+        """A client is on the console from now on."""
+
+    def disconnect(self, now: float) -> None:
+        """It has gone."""
+
+    def cut(self, now: float) -> bytes:
+        """Its connection is cut; the last bytes that still reach it."""
+
+    def visit(self, now: float, stay: float) -> None:
+        """Somebody else is on the console in its place, for ``stay`` seconds."""
 
     def send(self, data: bytes, now: float) -> None:
         """Keys from the client."""

@@ -17,13 +17,14 @@ class Manners:
     greeting: float = 0.0  # longest time before the gateway's first message
     deaf: float = 0.0  # what a client sends before that first message is lost
     inactive: float = 0.0  # seconds without a key after which the gateway closes; 0: never
+    token_life: float = 0.0  # seconds from the token to the close because it has expired; 0: never
 
 
 PRESETS: Mapping[str, Manners] = MappingProxyType(
     {
         "calm": Manners(),
-        "real": Manners(untrusted=0.1, greeting=0.5, deaf=0.5, inactive=900.0),
-        "worst": Manners(untrusted=0.5, greeting=2.0, deaf=1.0, inactive=240.0),
+        "real": Manners(untrusted=0.5, greeting=0.5, deaf=0.5, inactive=900.0),
+        "worst": Manners(untrusted=0.9, greeting=2.0, deaf=1.0, inactive=240.0),
     }
 )
 

@@ -19,11 +19,13 @@ class ReadLine:
     """Wait for a line from the console; ``echo``: "text", "stars" or "none"; ``purpose`` is for the journal.
 
     ``doubles``: of two equal keys that come at once, one or three are made (PSReadLine, windows-sac.md 3.2).
+    ``reader``: which shell reads, where it is one.
     """
 
     echo: str = "text"
     purpose: str = "input"
     doubles: bool = False
+    reader: str = "cmd"
 
 
 @dataclass(frozen=True, slots=True)

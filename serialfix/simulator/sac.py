@@ -41,6 +41,12 @@ class Channel:
     shell: Session | None = None
     last_key: float = 0.0
     pid: int = 0
+    by: str = ""  # who made it: "client", "visitor", or "" where it was there before
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether a cmd.exe runs in it and stands at the line, not behind a login."""
+        return self.session is not None and not isinstance(self.session.console, Raw)
 
 
 @dataclass(slots=True)
@@ -58,6 +64,7 @@ class Sac:
     detailed: bool = False
     channels: dict[int, Channel] = field(default_factory=dict)
     shown: int = 0
+    typist: str = "client"  # whose key is being dealt with: "client" or "visitor"
     _out: bytearray = field(default_factory=bytearray)
     _escape: bool = False
     _cr: bool = False
@@ -87,6 +94,11 @@ class Sac:
             UUID(int=(bits & ~0xFFFFFFFFFFFF & ~(0xF000 << 64) & ~(0xC000 << 48)) | 1 << 76 | 0x8000 << 48 | node)
         )
 
+    @property
+    def paged(self) -> bool:
+        """Whether SAC's own pager waits for Enter."""
+        return bool(self._pages)
+
     # -- output -----------------------------------------------------------------------------------------------
 
     def take(self) -> bytes:
@@ -110,6 +122,10 @@ class Sac:
         """Let an EVENT break in: the prompt stands after it, a half-typed line is not shown again."""
         self.vm.note("event", text=text)
         self._emit(self.channels[0], f"\r\n{text}\r\nSAC>".encode())
+
+    def announce(self, channel: Channel) -> None:
+        """Say that a channel has been created."""
+        self.event(texts.CREATED.format(channel.name))
 
     def redraw(self) -> None:
         """Draw the shown channel's screen, as often as the knob says."""
@@ -178,9 +194,9 @@ class Sac:
             if not isinstance(session.console, Raw):
                 self._close(channel)
                 return
-            session = self._logged_in(channel, now)
+            session = self.logged_in(channel, now)
 
-    def _logged_in(self, channel: Channel, now: float) -> Session:
+    def logged_in(self, channel: Channel, now: float) -> Session:
         """Let the shell follow the login; an old one is shown again."""
         if channel.shell is not None:
             channel.session, channel.shell = channel.shell, None
@@ -212,8 +228,8 @@ class Sac:
 
     # -- channels ---------------------------------------------------------------------------------------------
 
-    def create(self, now: float) -> Channel | None:
-        """Open a cmd channel at its login prompt; None when there are ten channels."""
+    def create(self, now: float, *, by: str = "") -> Channel | None:
+        """Open a cmd channel at its login prompt; None when there are ten channels. ``by``: who asked for it."""
         free = [index for index in range(1, 10) if index not in self.channels]
         if not free:
             return None
@@ -222,9 +238,9 @@ class Sac:
         channel = Channel(
             free[0], f"Cmd{self._count:04d}", "Command Prompt", self._guid(), texts.CMD_APPLICATION, cells, last_key=now
         )
-        channel.pid = self.vm.new_pid()
+        channel.pid, channel.by = self.vm.new_pid(), by
         self.channels[channel.index] = channel
-        self.vm.note("channel created", name=channel.name)
+        self.vm.note("channel created", name=channel.name, by=by)
         self._ask_login(channel, now)
         return channel
 
@@ -246,6 +262,11 @@ class Sac:
                 return True
         return False
 
+    def lock(self, channel: Channel) -> None:
+        """Ask for a channel's login again, whatever runs there; it goes on behind the login."""
+        self._emit(channel, b"\r\n")
+        self._ask_login(channel, self.now)
+
     def close_all(self) -> None:
         """Close every cmd channel, as a shutdown does at once."""
         for channel in [c for c in self.channels.values() if c.index]:
@@ -253,9 +274,9 @@ class Sac:
 
     # -- keys -------------------------------------------------------------------------------------------------
 
-    def key(self, byte: int, now: float) -> None:
-        """Take one byte from the line."""
-        self.now = max(self.now, now)
+    def key(self, byte: int, now: float, *, by: str = "client") -> None:
+        """Take one byte from the line; ``by``: "client", or "visitor" for somebody else at the same line."""
+        self.now, self.typist = max(self.now, now), by
         if self.mode == "bugcheck":
             self._early_key(byte)
             return
@@ -299,11 +320,11 @@ class Sac:
         channel = self.channels[self.shown]
         idle = self.knobs.idle and now - channel.last_key > self.knobs.idle
         channel.last_key = now
-        if idle and channel.session is not None and not isinstance(channel.session.console, Raw):
-            self._emit(channel, b"\r\n")
-            self._ask_login(channel, now)
+        if idle and channel.has_shell:
+            self.lock(channel)
             return
         if channel.session is not None:
+            channel.session.typist = self.typist
             channel.session.key(byte, now)
             channel.session.advance(now)
             self._collect(channel, now)
@@ -349,7 +370,7 @@ class Sac:
             return
         word = "".join(self.line).strip().lower()
         self.line.clear()
-        self.vm.note("line", channel="!SAC", purpose="sac", text=word)
+        self.vm.note("line", channel="!SAC", purpose="sac", text=word, by=self.typist)
         text = texts.EARLY_HELP if word in {"?", "help"} else ""
         if word == "restart":
             self.vm.request_power("restart", self.vm.now)
@@ -362,7 +383,7 @@ class Sac:
     def _run(self) -> None:
         text = "".join(self.line)
         self.line.clear()
-        self.vm.note("line", channel="SAC", purpose="sac", text=text)
+        self.vm.note("line", channel="SAC", purpose="sac", text=text, by=self.typist)
         line = text.lower().strip()
         if not line:
             self.say("SAC>")
@@ -425,7 +446,7 @@ class Sac:
         self.paging = not self.paging
         return f"Paging is now {'ON' if self.paging else 'OFF'}.\n"
 
-    def crash(self, rest: str = "") -> None:
+    def crash(self, rest: str = "", *, restarts: bool = True) -> None:
         """Stop with a bugcheck: ``!SAC>`` answers until the machine restarts (windows-sac.md 1.2 and 1.9)."""
         del rest
         edition = self.vm.edition
@@ -438,12 +459,13 @@ class Sac:
             product=edition.product,
         )
         self._out += text.encode()
-        self.vm.request_power("restart", self.vm.now + 25.0)
+        if restarts:
+            self.vm.request_power("restart", self.vm.now + 25.0)
 
     def _lock(self, rest: str) -> str:
         del rest
         for channel in self.channels.values():
-            if channel.session is not None and not isinstance(channel.session.console, Raw):
+            if channel.has_shell:
                 self._ask_login(channel, self.now)
         return "Locked access to all Command Prompt channels.\n"
 
@@ -476,11 +498,11 @@ class Sac:
             return texts.NOT_REGISTERED
         if self.vm.registry.number(r"HKLM\SYSTEM\CurrentControlSet\Services\sacdrv", "DisableCmdSessions"):
             return texts.DISABLED
-        channel = self.create(self.now)
+        channel = self.create(self.now, by=self.typist)
         if channel is None:
             return texts.TOO_MANY
         self.say(texts.LAUNCHED + "SAC>")
-        self.event(texts.CREATED.format(channel.name))
+        self.announce(channel)
         return None
 
     def _channel_command(self, rest: str) -> str | None:

@@ -36,6 +36,8 @@ class Session:
     ) -> None:
         self.console = console
         self.code: int | None = None
+        self.typist = ""
+        """Who typed last: "client" or "visitor"."""
         self._vm, self._random, self._channel = vm, random, channel
         self._outbox: deque[str | Clear | Title | Overlay] = deque()
         self._cost = random.uniform(0.0002, 0.001)  # a row takes so long to be written
@@ -104,6 +106,11 @@ class Session:
             if isinstance(self._request, ReadKey)
             else ""
         )
+
+    @property
+    def shell(self) -> str:
+        """Which shell reads, where one does: "cmd" or "powershell"."""
+        return self._request.reader if isinstance(self._request, ReadLine) else ""
 
     @property
     def ended(self) -> bool:
@@ -262,7 +269,7 @@ class Session:
         request = self._request
         purpose = request.purpose if isinstance(request, ReadLine) else ""
         shown = f"<{len(line)} characters>" if purpose == "password" else line
-        self._vm.note("line", channel=self._channel, purpose=purpose, text=shown)
+        self._vm.note("line", channel=self._channel, purpose=purpose, text=shown, shell=self.shell, by=self.typist)
         if purpose == "command" and line.strip() and (not self._history or self._history[-1] != line):
             self._history.append(line)
         self._recall = len(self._history)

@@ -119,6 +119,7 @@ class Vm:
     system_tasks: SystemTasks
     blocked: dict[str, int]  # programs that endpoint protection refuses, and the exit code of a try
     language_mode: str  # PowerShell's
+    powershell_hangs: float  # probability that one that is started never shows a prompt
     new_keys: int
     _installed: tuple[bytes, bytes] | None
     _timers: list[tuple[float, int, Callable[[], None]]]
@@ -157,7 +158,7 @@ class Vm:
         self.port_uses, self.bound, self.new_keys, self._installed = {}, {}, 0, None
         self.guards = {}
         self.system_tasks = "allowed"
-        self.blocked, self.language_mode = {}, "FullLanguage"
+        self.blocked, self.language_mode, self.powershell_hangs = {}, "FullLanguage", 0.0
         self._timers, self._order, self._streams = [], 0, {}
         self._no_certificate = stream(seed, "no certificate").choice(("failure 3", "reset"))
         self.killed = lambda pid: False

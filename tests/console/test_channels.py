@@ -28,7 +28,7 @@ from serialfix.console.modes import Mode, read_mode
 from serialfix.console.screen import Screen
 from serialfix.console.shells import set_prompt
 from serialfix.simulator.faults import build
-from serialfix.simulator.knobs import PRESETS, Knobs
+from serialfix.simulator.knobs import PRESETS, Knobs, steady
 from serialfix.simulator.line import Line
 from serialfix.simulator.registry import REG_DWORD
 from serialfix.simulator.sac import Sac
@@ -52,7 +52,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.vm = build([], self.windows, self.seed)
-        self.line = VirtualLine(Line(self.vm, self.knobs, self.seed, 0.0))
+        self.line = VirtualLine(Line(self.vm, steady(self.knobs), self.seed, 0.0))
         self.state = self.vm.state()
 
     @property

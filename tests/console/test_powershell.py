@@ -19,7 +19,7 @@ from serialfix.console.slices import Asked, begins, ends
 from serialfix.engine import Request
 from serialfix.errors import ConnectionLost, VmError
 from serialfix.simulator.faults import build
-from serialfix.simulator.knobs import PRESETS, Knobs
+from serialfix.simulator.knobs import PRESETS, Knobs, steady
 from serialfix.simulator.line import Line
 from serialfix.simulator.vm import Vm
 from serialfix.steps import Command, Output, Unknown
@@ -60,7 +60,7 @@ class Talk:
 
     def __init__(self, windows: str = "2022", knobs: Knobs = PRESETS["calm"], seed: int = 5) -> None:
         self.vm: Vm = build(("healthy",), windows, seed)
-        self.wire = VirtualLine(Line(self.vm, knobs, seed, 0.0))
+        self.wire = VirtualLine(Line(self.vm, steady(knobs), seed, 0.0))
         self.said: list[str] = []
         self.answers: Sequence[Output | Unknown] = ()
         self.venue = SerialVenue(self.wire, Login(self.vm.user, "", self.vm.password), "power", self.said.append)

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.manners import Manners
 from serialfix.simulator.rdp_port import RdpPort
 from serialfix.simulator.server import Options, Running, serving
@@ -51,6 +52,9 @@ class EchoLine:
     broken: bool = False
     phase: str = "up"
     deaf_to_power: bool = False
+    knobs: Knobs = field(default_factory=Knobs)
+    came_and_went: list[str] = field(default_factory=list)
+    under_way: bytes = b""
 
     def say(self, data: bytes, at: float = 0.0) -> None:
         self.waiting.append((at, data))
@@ -72,6 +76,19 @@ class EchoLine:
 
     def replay(self, now: float) -> bytes:
         return self.seen[-4096:]
+
+    def connect(self, now: float) -> None:
+        self.came_and_went.append("came")
+
+    def disconnect(self, now: float) -> None:
+        self.came_and_went.append("went")
+
+    def cut(self, now: float) -> bytes:
+        self.came_and_went.append("cut")
+        return self.under_way
+
+    def visit(self, now: float, stay: float) -> None:
+        self.came_and_went.append("visited")
 
     def restart(self, now: float) -> None:
         self.powers.append("restart")

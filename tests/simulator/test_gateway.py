@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import re
 import ssl
@@ -10,8 +11,10 @@ from aiohttp import WSMsgType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from serialfix.simulator import gateway
+from serialfix.simulator.connections import EXPIRED, INACTIVE, KICKED
+from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.manners import Manners
 
 from .standins import EchoLine, StandInVm, read_until, simulated
@@ -109,7 +112,7 @@ async def test_the_second_client_ends_the_first_one() -> None:
             await second.send_str("x")
             await read_until(second, "x")
             assert it.running.gateway.connected
-    assert codes <= set(gateway.KICKED)
+    assert codes <= set(KICKED)
     assert len(codes) > 1
 
 
@@ -273,7 +276,7 @@ async def test_an_idle_connection_is_ended_when_told_so() -> None:
         await read_until(socket, BANNER_END[:-1])
         while (await socket.receive(timeout=5)).type == WSMsgType.TEXT:
             pass
-        assert (socket.close_code, "") in [(code, "") for code, _ in gateway.INACTIVE]
+        assert (socket.close_code, "") in [(code, "") for code, _ in INACTIVE]
 
 
 async def test_pings_are_answered() -> None:
@@ -330,3 +333,52 @@ async def test_admin_commands_need_a_live_session() -> None:
                 break
             await asyncio.sleep(0.02)
         assert status == 404
+
+
+async def test_a_connection_ends_with_a_reset_with_the_end_of_tcp_or_in_silence() -> None:
+    kinds = set()
+    for seed in range(8):
+        line = EchoLine(knobs=Knobs(drop_every=0.2), under_way=b"cut he")
+        async with simulated(vm=StandInVm(seed=seed), line=line) as it:
+            socket = await connect(
+                await it.connection_string(), ssl=it.tls, proxy=None, ping_interval=0.5, ping_timeout=0.7
+            )
+            async with socket:
+                await socket.recv()
+                await socket.send(it.token)
+                shown = ""
+                try:
+                    while True:
+                        await socket.send("x")  # a drop may wait for keys
+                        with contextlib.suppress(TimeoutError):
+                            shown += str(await asyncio.wait_for(socket.recv(), 0.1))
+                except ConnectionClosed as closed:
+                    silent = closed.sent is not None and "ping timeout" in closed.sent.reason
+                    kinds.add("closed" if closed.rcvd else "silence" if silent else "cut")
+            assert line.came_and_went[:2] == ["came", "cut"]
+            assert line.sent.strip(b"x") == b""
+            assert not it.running.gateway.connected
+    assert kinds == {"silence", "cut"}
+
+
+async def test_a_second_user_closes_us_and_stays_until_we_come_back() -> None:
+    line = EchoLine(knobs=Knobs(second_user_every=0.2))
+    async with simulated(line=line) as it:
+        first = await it.console()
+        while (message := await first.receive(timeout=10)).type == WSMsgType.TEXT:
+            pass
+        assert (first.close_code, str(message.extra)) in KICKED
+        assert line.came_and_went[-1] == "visited"
+        assert it.running.gateway.connected, "somebody else is there"
+
+
+async def test_an_expired_token_ends_its_connection() -> None:
+    codes = set()
+    for seed in range(6):
+        async with simulated(vm=StandInVm(seed=seed), manners=Manners(token_life=0.3)) as it:
+            socket = await it.console()
+            while (await socket.receive(timeout=5)).type == WSMsgType.TEXT:
+                pass
+            codes.add(socket.close_code)
+    assert codes <= {code for code, _ in EXPIRED}
+    assert len(codes) > 1

@@ -207,3 +207,91 @@ def test_reset_and_nmi() -> None:
     client.wait(120.0)
     assert client.text().rstrip().endswith("SAC>")
     assert client.vm.rdp_port().behaviour == "rdp"
+
+
+def test_troubles_come_as_often_as_asked_and_strike_what_is_used() -> None:
+    for knob, what in (("kill_every", "cmd.exe killed"), ("relogin_every", "login asked again")):
+        client = Client("2022", Knobs(**{knob: 60.0}), 7)  # type: ignore[arg-type]
+        client.open()
+        client.wait(3000.0)
+        found = [entry for entry in client.vm.journal if entry["kind"] == "trouble"]
+        assert {entry["what"] for entry in found} == {what}
+        assert {entry["channel"] for entry in found} == {"Cmd0001"}
+        assert client.line.sac is not None
+        if knob == "kill_every":
+            assert client.line.sac.mode == "preview"
+            assert 1 not in client.line.sac.channels
+        else:
+            assert client.text().rstrip().endswith("Username:")
+            client.type(client.vm.user.encode() + b"\r\r" + client.vm.password.encode() + b"\r", 2.0)
+            client.type(b"\r", 1.0)
+            assert client.text().rstrip().endswith("system32>"), "the shell goes on behind the login"
+
+
+def test_a_login_breaks_into_a_command_that_goes_on_behind_it() -> None:
+    client = Client("2022", Knobs(relogin_every=100.0), 3)
+    client.open()
+    client.type(b"ping -n 90 127.0.0.1\r", 1.0)
+    while not any(entry["kind"] == "trouble" for entry in client.vm.journal):
+        client.wait(1.0)
+    client.wait(100.0)
+    assert "Username:" in client.text()
+    client.type(client.vm.user.encode() + b"\r\r" + client.vm.password.encode() + b"\r", 2.0)
+    assert "Sent = 90, Received = 90" in client.text()
+
+
+def test_one_vm_in_so_many_restarts_once() -> None:
+    restarts = []
+    for seed in range(40):
+        client = Client("2022", Knobs(reboot=0.2), seed)
+        client.wait(600.0)
+        down = [entry for entry in client.vm.journal if entry["kind"] == "going down"]
+        assert len(down) <= 1
+        restarts += [float(str(entry["time"])) for entry in down]
+        assert client.line.phase == "up"
+    assert 3 <= len(restarts) <= 14
+    assert max(restarts) <= 200.0
+
+
+def test_a_cut_loses_what_is_under_way_from_any_byte_on_and_the_rest_is_replayed() -> None:
+    keys, output = set(), set()
+    for seed in range(60):
+        client = Client("2022", Knobs(baud=9600, chunk=200), seed)
+        client.line.connect(0.0)
+        client.line.send(b"helloworld", 0.0)
+        seen = client.line.receive(0.005) + client.line.cut(0.005)
+        client.now = 0.005
+        rest = client.wait(3.0)
+        assert client.line.sac is not None
+        typed = "".join(client.line.sac.line)
+        assert "helloworld".startswith(typed)
+        keys.add(len(typed))
+        assert (seen + rest).decode() == typed, "what did not reach us stands in the replay"
+        assert client.line.replay(client.now).decode().endswith("SAC>" + typed)
+        client = Client("2022", Knobs(baud=9600, chunk=200), seed)
+        client.line.send(b"?\r", 0.0)
+        client.line.receive(0.1)
+        output.add(len(client.line.cut(0.1)))
+    assert len(keys) > 5
+    assert len(output) > 20
+
+
+def test_a_second_user_looks_around_at_sac_and_leaves_when_we_come_back() -> None:
+    client = Client("2022", Knobs(), 3)
+    client.line.connect(0.0)
+    client.open()
+    client.line.visit(client.now, 120.0)
+    client.wait(60.0)
+    lines = [e for e in client.vm.journal if e["kind"] == "line" and e["purpose"] == "sac" and e["by"] == "visitor"]
+    assert {str(entry["text"]) for entry in lines} <= {"", "id", "ch", "i", "?", "s"}
+    assert any(entry["text"] for entry in lines)
+    assert client.line.sac is not None
+    assert client.line.sac.mode == "SAC"
+    client.line.connect(client.now)
+    count = len(client.vm.journal)
+    client.wait(100.0)
+    assert [entry["kind"] for entry in client.vm.journal[count:]] == [], "nobody types any more"
+    assert [entry["what"] for entry in client.vm.journal if entry["kind"] == "visitor"] == [
+        "came",
+        "disconnected by the client",
+    ]

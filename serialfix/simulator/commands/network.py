@@ -1,6 +1,6 @@
 """``ipconfig`` (layout of the real ipconfig/19, Server 2016) and ``ping``, whose network has no route out."""
 
-from serialfix.simulator.programs import Process, Sleep, Steps
+from serialfix.simulator.programs import Interrupted, Process, Sleep, Steps
 
 
 def ipconfig(process: Process) -> int:
@@ -70,11 +70,23 @@ def ping(process: Process) -> Steps:
         process.line(f"Ping request could not find host {target}. Please check the name and try again.")
         return 1
     process.line(f"\r\nPinging {target} with 32 bytes of data:")
-    for index in range(count):
-        yield Sleep(1.0 if own and index else 0.01 if own else 4.0)
-        process.line(f"Reply from {target}: bytes=32 time<1ms TTL=128" if own else "Request timed out.")
-    lost = 0 if own else count
-    process.line(f"\r\nPing statistics for {target}:")
-    percent = 0 if own else 100
-    process.line(f"    Packets: Sent = {count}, Received = {count - lost}, Lost = {lost} ({percent}% loss),")
+    endless = any(arg.lower() in {"-t", "/t"} for arg in process.args)
+    sent = 0
+    try:
+        while endless or sent < count:
+            yield Sleep(1.0 if own and sent else 0.01 if own else 4.0)
+            sent += 1
+            process.line(f"Reply from {target}: bytes=32 time<1ms TTL=128" if own else "Request timed out.")
+    except Interrupted:
+        if sent:
+            _statistics(process, target, sent, 0 if own else sent)
+        process.out("Control-C\r\n")
+        raise
+    _statistics(process, target, sent, 0 if own else sent)
     return 0 if own else 1
+
+
+def _statistics(process: Process, target: str, sent: int, lost: int) -> None:
+    percent = 100 * lost // max(1, sent)
+    process.line(f"\r\nPing statistics for {target}:")
+    process.line(f"    Packets: Sent = {sent}, Received = {sent - lost}, Lost = {lost} ({percent}% loss),")

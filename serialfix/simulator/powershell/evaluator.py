@@ -453,6 +453,8 @@ class Evaluator:
         yield from ()
         if left.type == "variable":
             self.write(_variable(self.of(left)), value)
+            if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+                self.vm.note("output", to=self.of(left), text="\n".join(value) + "\n")
         elif left.type == "member_access":
             target = yield from self.value(left.children[0])
             name = self.of(left.children[-1])

@@ -79,6 +79,7 @@ def powershell(shell: "Shell", tail: str, streams: Streams) -> Generator[Request
     shared = Shared(child, streams, mode=shell.vm.language_mode, red=streams.to_console)
     shared.location = shell.cwd
     yield Sleep(shell.vm.random("powershell starts").uniform(1.0, 5.0))
+    yield from _maybe_hang(shell.vm)
     scope = Evaluator(shared, Tree(parse("").root, b"", ""), {})
     try:
         if asked == "-" or (asked is None and streams.stdin is not None):
@@ -92,6 +93,21 @@ def powershell(shell: "Shell", tail: str, streams: Streams) -> Generator[Request
         return (yield from _interact(scope))
     except Exit as end:
         return end.code
+
+
+def _maybe_hang(vm: "Vm") -> Generator[Request, str, None]:
+    """Hang before anything is shown, as often as the VM's knob says; half of the hung ones take no Ctrl-C either."""
+    random = vm.random("powershell hangs")
+    if random.random() >= vm.powershell_hangs:
+        return
+    stubborn = random.random() < 0.5
+    vm.note("powershell hangs", stubborn=stubborn)
+    while True:
+        try:
+            yield Sleep(3600.0)
+        except Interrupted:
+            if not stubborn:
+                raise
 
 
 def _from_stdin(scope: Evaluator, streams: Streams) -> Generator[Request, str, int]:
@@ -216,13 +232,13 @@ def _interact(scope: Evaluator) -> Generator[Request, str, int]:
     while True:
         try:
             shared.streams.out((yield from _prompt(scope)))
-            line = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules)
+            line = yield ReadLine(purpose="command", doubles="PSReadLine" in shared.modules, reader="powershell")
             while True:
                 try:
                     parse(line)
                 except Incomplete:
                     shared.streams.out(">> ")
-                    more = yield ReadLine(purpose="more", doubles="PSReadLine" in shared.modules)
+                    more = yield ReadLine(purpose="more", doubles="PSReadLine" in shared.modules, reader="powershell")
                     if not more.strip():
                         break
                     line += "\n" + more

@@ -87,7 +87,7 @@ class Wire(VirtualLine):
     async def send(self, send: Send) -> None:
         await super().send(send)
         if b"\r" in send.data:
-            self.meaning = ""
+            self.line.meaning = ""
 
 
 @dataclass
@@ -121,7 +121,7 @@ def watching(line: Wire, meant: list[str], control: str) -> Iterator[None]:
 
     def watched(keys: keyboard.Keyboard, prompt: str, text: str, **more: Any) -> Conversation[None]:
         meant.append(text)
-        line.meaning = prompt
+        line.line.meaning = prompt
         try:
             if control == "safe typing off":
                 yield Send(text.encode())
@@ -131,7 +131,7 @@ def watching(line: Wire, meant: list[str], control: str) -> Iterator[None]:
             else:
                 yield from type_line(keys, prompt, text, **more)
         except BaseException:
-            line.meaning = ""
+            line.line.meaning = ""
             raise
 
     swap("type_line", type_line, watched)

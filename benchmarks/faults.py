@@ -12,6 +12,7 @@ run counts nothing, the count proves nothing. Exits with 1 when a forbidden coun
 import argparse
 import asyncio
 import itertools
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -337,6 +338,11 @@ def stray(mets: Iterable[Met]) -> int:
     return count
 
 
+def holds(line: str, command: str) -> bool:
+    """Whether a line that a shell received runs ``command``, and not one that only begins or ends like it."""
+    return re.search(rf"(?<![\w\\]){re.escape(command)}(?=\s*(?:\d?>|[&;|)}}\"']|$))", line) is not None
+
+
 def _count(seen: Seen, vm: Vm, meant: Sequence[str], record: Kept, line: Wire) -> None:
     mets = [met for met in line.line.met if met.by == "client"]
     got = [each for each in entered(vm) if each.by == "client" and each.text and each.shell != "program"]
@@ -348,7 +354,7 @@ def _count(seen: Seen, vm: Vm, meant: Sequence[str], record: Kept, line: Wire) -
     seen.forbidden["stray text beyond the window"] += stray(mets)
     shells = [each.text.casefold() for each in got if each.shell in ("cmd", "powershell")]
     for command, times in Counter(event.command for event in record.of(events.ChangeStarted)).items():
-        made = sum(command.casefold() in text for text in shells)
+        made = sum(holds(text, command.casefold()) for text in shells)
         seen.changes += made
         seen.forbidden["changes made twice"] += max(0, made - times)
     seen.forbidden["deadlines overrun"] += line.now > LONGEST

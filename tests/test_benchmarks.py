@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,17 @@ def test_text_may_stray_for_a_window_while_nobody_can_know() -> None:
 def test_what_a_naive_reader_takes_is_right_only_when_nothing_scrolled_off() -> None:
     screen = Screen()
     screen.feed(b"P>show\r\none\r\n\r\ntwo  \r\nP>")
-    reading = faults.read_naively(screen, "show")
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(reading)
-    assert end.value.value == "one\n\ntwo\n"
+    taken: list[str] = []
+
+    def reading() -> Iterator[object]:
+        taken.append((yield from faults.read_naively(screen, "show")))
+
+    assert len(list(reading())) == 2 * len("show\r") + 1
+    assert taken == ["one\n\ntwo\n"]
+
+
+def test_a_change_is_counted_only_where_it_is_the_command() -> None:
+    assert faults.holds("(echo a^b&sc stop bridge 2>&1&&echo c^d 0)", "sc stop bridge")
+    assert faults.holds("_m 'a' 'b';_r {stop-service x;$global:k=$?};_h", "stop-service x")
+    assert not faults.holds("(echo a^b&sc stop bridgeupdate 2>&1&&echo c^d 0)", "sc stop bridge")
+    assert not faults.holds("(echo a^b&sc stop bridge now 2>&1)", "sc stop bridge")

@@ -82,8 +82,6 @@ class VirtualLine:
         self.came = b""
         self.endings: list[tuple[float, Ending]] = []
         self.attempts = 0
-        self.meaning = ""
-        """What is sent from now on is meant for; the simulator keeps it with each byte (Line.met)."""
         self._rechunk = rechunk
         self._came: list[bytes] = []
         self._connections = None if manners is None else Connections(line.knobs, manners, line.vm.seed)
@@ -123,7 +121,7 @@ class VirtualLine:
         if self._connections is not None:
             data = self._connections.keys(data, self.now)
         if data:
-            self.line.send(data, self.now, self.meaning)
+            self.line.send(data, self.now)
 
     def _meets(self) -> str:
         sac = self.line.sac

@@ -304,6 +304,13 @@ class Line:
         """Cut output into pieces and put them on the wire."""
         random, knobs = self._wire_out, self.knobs
         at = max(self._output_free, now)
+        if knobs.gap and self._output and self._output_free > now:
+            # What comes while the line is held up goes along in the piece that is.
+            due, held = self._output[-1]
+            along = data[: max(0, knobs.chunk - len(held))]
+            took = len(along) * 10 / knobs.baud
+            self._output[-1] = (due + took, held + along)
+            at, data = at + took, data[len(along) :]
         while data:
             size = len(data) if knobs.chunk >= 4096 and len(data) <= 4096 else random.randint(1, knobs.chunk)
             piece, data = data[:size], data[size:]

@@ -92,7 +92,7 @@ class VirtualLine:
 
     async def open(self) -> None:
         """Connect, with as many attempts as venues/open_serial.py makes. Raises AzureError after the last one."""
-        await self.close()
+        self._hang_up()
         for attempt in range(1, ATTEMPTS + 1):
             self.attempts += 1
             if self._connections is None or self._connections.trusted():
@@ -182,6 +182,9 @@ class VirtualLine:
         raise AssertionError("the line is due again and again and brings nothing")
 
     async def close(self) -> None:
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._connections is None:
             return
         self._connections.end()

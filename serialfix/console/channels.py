@@ -161,13 +161,18 @@ def _proven_empty(keyboard: Keyboard) -> Conversation[bool]:
         yield Pause(0.01)
     letters = keyboard.probe()
     yield Send(letters.encode())
-    stands = Shown("probe", lambda screen: screen.line_to_cursor() == SAC_PROMPT + letters)
-    found = yield Expect((stands,), timeout=2 * SWITCH_TIMEOUT, quiet=2.0, lull=1.0)
+    behind = Shown("prompt", lambda screen: screen.line_to_cursor() == SAC_PROMPT + letters)
+    # Where text was hidden the prompt was erased along with it.
+    alone = Shown("alone", lambda screen: screen.line_to_cursor() == letters)
+    found = yield Expect((behind, alone), timeout=2 * SWITCH_TIMEOUT, quiet=2.0, lull=1.0)
     for _ in range(ERASE // 8):
         yield Send(BACKSPACE * 8)
         yield Pause(0.01)
-    if found.name != "probe":
+    if found.name not in ("prompt", "alone"):
         return False
+    if found.name == "alone":
+        yield Expect((Shown("gone", lambda screen: not screen.line_to_cursor()),), timeout=5.0, quiet=1.0)
+        yield Send(ENTER)
     found = yield Expect((_empty_prompt(),), timeout=SWITCH_TIMEOUT, quiet=2.0, lull=1.0)
     return bool(found.name == "prompt")
 
@@ -285,7 +290,7 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
             shown: list[str] = []
 
             def at(screen: Screen, shown: list[str] = shown) -> bool:
-                shown[:] = [screen.line_to_cursor()]
+                shown[:] = [screen.line_to_cursor(), screen.rest_of_line()]
                 return True
 
             yield Expect((Shown("line", at),), timeout=0.0)
@@ -293,7 +298,7 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
                 continue  # it was seen in passing
             try:
                 if text:
-                    yield from type_line(keyboard, shown[0], text, gone=_left())
+                    yield from type_line(keyboard, shown[0], text, stale=shown[1], gone=_left())
             except Untypable:
                 if attempt == 3:
                     raise

@@ -13,6 +13,7 @@ cursor are exactly the prompt and the text. A damaged line is cleared and typed 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
 from serialfix.console.markers import Markers
@@ -24,6 +25,7 @@ ECHO_QUIET = 3.0  # seconds of silence after which nothing will come
 ECHO_LULL = 0.7  # the same once something came; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
 TRIES = 8
 PROBE = 4  # letters
+HARMLESS = frozenset("abegjnquvwxyz")
 FASTER_AFTER = 20  # lines without damage
 GONE_QUIET = 0.4  # seconds for which something else has to stand where the prompt was
 MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
@@ -69,8 +71,14 @@ class Keyboard:
         return PACES[self._level]
 
     def probe(self) -> str:
-        """Some letters whose echo proves that what was sent before them has been taken; never the same again."""
-        return self._probes.draw(PROBE)
+        """Some letters whose echo proves that what was sent before them has been taken; never the same again.
+
+        No command of SAC begins with one of them (windows-sac.md 1.5), so whatever becomes of them, they do nothing.
+        """
+        while True:
+            letters = "".join(letter for letter in self._probes.draw(40) if letter in HARMLESS)[:PROBE]
+            if len(letters) == PROBE and all(left != right for left, right in pairwise(letters)):
+                return letters
 
     def was_damaged(self) -> None:
         """A line did not arrive as typed."""

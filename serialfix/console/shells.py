@@ -187,7 +187,7 @@ def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
     yield Expect((Shown("row", read),), timeout=0.0)
     if stale[0]:
         # A login that was drawn over our screen may have left its text in our line, where nothing could be read back.
-        yield from type_in_shell(keyboard, prompt, "cls", stale=stale[0].strip())
+        yield from type_in_shell(keyboard, prompt, "cls", stale=stale[0])
         yield Send(ENTER)
         yield Expect((Shown("clean", lambda screen: _clean(screen, prompt)),), timeout=PROMPT_TIMEOUT)
         yield Expect((Shown("row", read),), timeout=0.0)

@@ -79,6 +79,7 @@ class SerialVenue:
         self._prompt = ""  # of our cmd, while it or a PowerShell started from it stands at the cursor
         self._own: tuple[str, ...] = ()  # the prompts that our channel had when we last saw it: cmd's, PowerShell's
         self._cmd: Shell | None = None  # our cmd, where answers can be read exactly in it
+        self._before: Shell | None = None  # it, while we do not know whether we come back to it
         self._power: Shell | None = None  # the PowerShell that stands at the cursor
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
@@ -217,6 +218,7 @@ class SerialVenue:
 
     def _forget(self) -> None:
         """Nothing is known any more of what stands at the cursor."""
+        self._before = self._cmd or self._before
         self._prompt, self._cmd, self._power = "", None, None
 
     async def _ask(self, requests: Sequence[_Request]) -> list[Output | Unknown]:
@@ -430,6 +432,8 @@ class SerialVenue:
         if not back:
             return False
         self._prompt = self._own[0]
+        if self._before is not None and self._before.prompt == self._prompt:
+            self._cmd = self._before  # the same shell: what was defined in it still is
         if back == self._prompt:
             self._own = (self._prompt,)
             self._progress("Back at our command prompt.")

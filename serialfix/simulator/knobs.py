@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 Shown = Literal[
     "SAC",
@@ -167,7 +167,7 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
             near = difflib.get_close_matches(value, choices, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
             raise ValueError(f"knob {name}: there is no {value!r}; {hint}")
-        return replace(base, **{name: value})
+        return replace(base, **_one(name, value))
     if kind is bool:
         truth = {
             "1": True,
@@ -181,7 +181,7 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
         }
         if value.lower() not in truth:
             raise ValueError(f"knob {name}: {value!r} is neither on nor off")
-        return replace(base, **{name: truth[value.lower()]})
+        return replace(base, **_one(name, truth[value.lower()]))
     try:
         number = kind(value)
     except ValueError:
@@ -190,4 +190,8 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
     low, high = (0, 1) if name in _PROBABILITIES else _LIMITS.get(name, (0, 1e6))
     if not low <= number <= high:
         raise ValueError(f"knob {name}: {value} is outside {low:g} to {high:g}")
-    return replace(base, **{name: number})
+    return replace(base, **_one(name, number))
+
+
+def _one(name: str, value: Any) -> dict[str, Any]:
+    return {name: value}

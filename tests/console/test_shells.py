@@ -1,5 +1,6 @@
 """One command in cmd: framed, entered, and its output cut out of the screen, line for line or not at all."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.console.channels import QUIET
-from serialfix.console.dialogue import Conversation
+from serialfix.console.dialogue import Conversation, Send
 from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard
 from serialfix.console.markers import Markers
 from serialfix.console.screen import COLUMNS, Row, Screen
@@ -23,6 +24,7 @@ from serialfix.console.shells import (
     interrupt,
     set_prompt,
     submit,
+    type_at,
     type_command,
 )
 from serialfix.simulator.faults import build
@@ -363,8 +365,28 @@ def test_coming_back_stops_what_was_left_half_typed() -> None:
     pump = Pump(Editor("ghjkmn>"))
     pump.drain(1.0)
     pump.device.keys(b"half a line", pump.now)
+    pump.drain(1.0)
     assert pump.run(come_back("abcdef>", "ghjkmn>")) == "ghjkmn>"
     assert [send.data for _, send in pump.sent] == [CTRL_C]
+
+
+@pytest.mark.parametrize("left", ["h", "half a line", "x" * 200])
+def test_what_was_left_half_typed_and_is_drawn_late_is_not_entered(left: str) -> None:
+    """The prompt stands alone for a moment; what is typed then is not read back where it should stand."""
+    editor = Editor("ghjkmn>")
+    pump = Pump(editor)
+    pump.drain(1.0)
+    pump.device.keys(left.encode(), pump.now)
+
+    def talk() -> Conversation[None]:
+        assert (yield from come_back("abcdef>", "ghjkmn>")) == "ghjkmn>"
+        yield from type_at(Keyboard(), "ghjkmn>", "echo bookkeeper")
+        yield Send(ENTER)
+
+    with contextlib.suppress(ShellLost):  # what stands there is no prompt of ours: another way is found
+        pump.run(talk())
+    pump.drain()
+    assert editor.entered in ([], ["echo bookkeeper"])
 
 
 @pytest.mark.parametrize("text", ["Username: ", "SAC>", "PS C:\\Windows> ", "C:\\Windows>"])

@@ -12,6 +12,7 @@ run counts nothing, the count proves nothing. Exits with 1 when a forbidden coun
 import argparse
 import asyncio
 import itertools
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +37,7 @@ from serialfix.simulator.line import Line
 from serialfix.simulator.manners import PRESETS as MANNERS
 from serialfix.simulator.vm import Vm
 from serialfix.simulator.watch import Met, entered, outputs
-from serialfix.steps import Command, Finding, Output, Unknown
+from serialfix.steps import Command, Finding, Output
 from serialfix.venues.serial import SerialVenue
 from tests.virtual import YES, Kept, PortVenue, VirtualLine
 
@@ -87,7 +88,7 @@ class Wire(VirtualLine):
     async def send(self, send: Send) -> None:
         await super().send(send)
         if b"\r" in send.data:
-            self.meaning = ""
+            self.line.meaning = ""
 
 
 @dataclass
@@ -121,7 +122,7 @@ def watching(line: Wire, meant: list[str], control: str) -> Iterator[None]:
 
     def watched(keys: keyboard.Keyboard, prompt: str, text: str, **more: Any) -> Conversation[None]:
         meant.append(text)
-        line.meaning = prompt
+        line.line.meaning = prompt
         try:
             if control == "safe typing off":
                 yield Send(text.encode())
@@ -131,7 +132,7 @@ def watching(line: Wire, meant: list[str], control: str) -> Iterator[None]:
             else:
                 yield from type_line(keys, prompt, text, **more)
         except BaseException:
-            line.meaning = ""
+            line.line.meaning = ""
             raise
 
     swap("type_line", type_line, watched)
@@ -171,26 +172,28 @@ class Console(SerialVenue):
         super().__init__(line, Login(vm.user, "", vm.password), f"benchmark {vm.seed}", tell)
         self._vm, self._seen, self._wire, self._control = vm, seen, line, control
 
-    async def _ask(self, request: Any) -> Output | Unknown:
+    async def _exchange(self, commands: Sequence[Command], requests: Any) -> Sequence[Output]:
         since = self._wire.now
-        answer = await super()._ask(request)
-        query = request.query
-        if not (isinstance(query, Command) and query.effect == "read" and isinstance(answer, Output)):
-            return answer
-        if self._control == "slices off":
-            since = self._wire.now
-            answer = replace(answer, text=await self._talk(read_naively(self._screen, query.text)), proof="checksum")
-            right = _lines(answer.text) == _shown(
-                each.text for each in outputs(self._vm, since) if each.to == "console"
-            )
-        else:
-            right = answer.text in _Texts(
-                tuple(_body(each.text) for each in outputs(self._vm, since) if each.to != "console"), answer.partial
-            )
-        self._seen.answers[answer.proof] += 1
-        if answer.proof == "checksum" and not right:
-            self._seen.forbidden["wrong outputs accepted"] += 1
-        return answer
+        answers = list(await super()._exchange(commands, requests))
+        for number, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+            if command.effect != "read":
+                continue
+            told = answer
+            if self._control == "slices off":
+                since = self._wire.now
+                text = await self._talk(read_naively(self._screen, command.text))
+                told = answers[number] = replace(answer, text=text, proof="checksum")
+                wrote = _shown(each.text for each in outputs(self._vm, since) if each.to == "console")
+                right = _lines(told.text) == wrote
+            else:
+                wrote_there = (each.text for each in outputs(self._vm, since) if each.to != "console")
+                right = told.text in _Texts(
+                    tuple(part for text in wrote_there for part in _answers(text)), told.partial
+                )
+            self._seen.answers[told.proof] += 1
+            if told.proof == "checksum" and not right:
+                self._seen.forbidden["wrong outputs accepted"] += 1
+        return answers
 
 
 def read_naively(screen: Screen, text: str) -> Conversation[str]:
@@ -226,13 +229,10 @@ class _Texts:
         return any(text == each or (self.partial and each.startswith(text)) for each in self.texts)
 
 
-def _body(text: str) -> str:
-    """A text without its last line, which says whether the command succeeded."""
-    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
-    last = lines.pop()
-    if last not in ("ok", "no"):
-        lines.append(last.removesuffix("ok").removesuffix("no"))
-    return "".join(f"{line}\n" for line in lines)
+def _answers(text: str) -> Iterator[str]:
+    """What each command wrote of what an exchange kept; behind each stands whether it succeeded."""
+    for part in re.split(r"(?:ok|no) [a-z2-9]{8}\n", text.replace("\r\n", "\n")):
+        yield part if part.endswith("\n") or not part else f"{part}\n"
 
 
 def play(number: int, *, hostility: str, control: str = "") -> Seen:
@@ -337,6 +337,11 @@ def stray(mets: Iterable[Met]) -> int:
     return count
 
 
+def holds(line: str, command: str) -> bool:
+    """Whether a line that a shell received runs ``command``, and not one that only begins or ends like it."""
+    return re.search(rf"(?<![\w\\]){re.escape(command)}(?=\s*(?:\d?>|[&;|)}}\"']|$))", line) is not None
+
+
 def _count(seen: Seen, vm: Vm, meant: Sequence[str], record: Kept, line: Wire) -> None:
     mets = [met for met in line.line.met if met.by == "client"]
     got = [each for each in entered(vm) if each.by == "client" and each.text and each.shell != "program"]
@@ -348,7 +353,7 @@ def _count(seen: Seen, vm: Vm, meant: Sequence[str], record: Kept, line: Wire) -
     seen.forbidden["stray text beyond the window"] += stray(mets)
     shells = [each.text.casefold() for each in got if each.shell in ("cmd", "powershell")]
     for command, times in Counter(event.command for event in record.of(events.ChangeStarted)).items():
-        made = sum(command.casefold() in text for text in shells)
+        made = sum(holds(text, command.casefold()) for text in shells)
         seen.changes += made
         seen.forbidden["changes made twice"] += max(0, made - times)
     seen.forbidden["deadlines overrun"] += line.now > LONGEST

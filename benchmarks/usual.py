@@ -161,7 +161,7 @@ async def _log_in(line: VirtualLine) -> None:
     channel = sac.create(0.0)
     if channel is None:
         raise RuntimeError("no channel is free")
-    sac._logged_in(channel, 0.0)
+    sac.logged_in(channel, 0.0)
     sac.shown, sac.mode = channel.index, "channel"
     await _rest(line)
 

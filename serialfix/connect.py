@@ -21,6 +21,7 @@ from serialfix.redact import Secrets
 from serialfix.transcript import Writer, new_path
 from serialfix.tui.keys import ESCAPE
 from serialfix.venues.line import LiveLine
+from serialfix.venues.neighbour import looks_like_second_user
 
 INTERRUPTED, HUNG_UP, TERMINATED = 130, 129, 143
 BUG = 70
@@ -211,16 +212,6 @@ def asks_first(problem: SerialfixError) -> str:
         else "another connection" in problem.what.lower()  # an attempt that failed
     )
     return "Somebody else may be on this console now." if theirs else ""
-
-
-def looks_like_second_user(lost: ConnectionLost) -> bool:
-    """Whether a close may mean that somebody else connected.
-
-    Which code that has is not known (azure-serial-console.md 2.5): a close in order is taken for one, and 1011 where it
-    does not say what else it is.
-    """
-    orderly = lost.code in {1000, 1001, 4409} or (lost.code == 1011 and not lost.reason)
-    return orderly or "another connection" in lost.reason.lower()
 
 
 @contextlib.asynccontextmanager

@@ -518,6 +518,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, arguments: tuple[str, ...], said:
         (ConnectionLost(1006, ""), False),
         (ConnectionLost(1011, "VM is not running"), False),
         (ConnectionLost(4404, ""), False),
+        (ConnectionLost(4408, "Idle timeout"), False),
         (ConnectionLost(1006, "virsh ended with exit status 3"), False),
         (ConnectionLost(1006, "virsh ended with exit status 0"), True),
         (ConnectionLost(1000, ""), True),

@@ -195,11 +195,11 @@ def test_work_for_a_byte_does_not_grow(kind: str, tmp_path: Path) -> None:
 def test_memory_does_not_grow(kind: str, tmp_path: Path) -> None:
     console = consoles.Console(tmp_path / "a.cast")
     part = 10 if kind in flood.DEAR else 1
-    for data in flood.messages(kind, 800_000 // part):  # as much as is ever remembered
+    for data in flood.messages(kind, 500_000 // part):  # as much as is ever remembered
         console.receive(data, 0.0)
     tracemalloc.start()
     try:
-        for data in flood.messages(kind, 800_000 // part):
+        for data in flood.messages(kind, 500_000 // part):
             console.receive(data, 0.0)
         grown, peak = tracemalloc.get_traced_memory()
     finally:

@@ -36,7 +36,7 @@ from serialfix.venues.serial import SerialVenue
 
 YES = Policy(yes_to="high")
 CALM = Manners()
-ATTEMPTS, LONGEST_PAUSE = 12, 16.0
+ATTEMPTS, LONGEST_PAUSE = 80, 5.0
 """How often, and at most how far apart, a line is opened before it is given up."""
 PING_GIVES_UP = 40.0
 """Seconds of silence after which a client's unanswered pings end the connection."""
@@ -82,8 +82,6 @@ class VirtualLine:
         self.came = b""
         self.endings: list[tuple[float, Ending]] = []
         self.attempts = 0
-        self.meaning = ""
-        """What is sent from now on is meant for; the simulator keeps it with each byte (Line.met)."""
         self._rechunk = rechunk
         self._came: list[bytes] = []
         self._connections = None if manners is None else Connections(line.knobs, manners, line.vm.seed)
@@ -94,7 +92,7 @@ class VirtualLine:
 
     async def open(self) -> None:
         """Connect, with as many attempts as venues/open_serial.py makes. Raises AzureError after the last one."""
-        await self.close()
+        self._hang_up()
         for attempt in range(1, ATTEMPTS + 1):
             self.attempts += 1
             if self._connections is None or self._connections.trusted():
@@ -123,7 +121,7 @@ class VirtualLine:
         if self._connections is not None:
             data = self._connections.keys(data, self.now)
         if data:
-            self.line.send(data, self.now, self.meaning)
+            self.line.send(data, self.now)
 
     def _meets(self) -> str:
         sac = self.line.sac
@@ -184,6 +182,9 @@ class VirtualLine:
         raise AssertionError("the line is due again and again and brings nothing")
 
     async def close(self) -> None:
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._connections is None:
             return
         self._connections.end()

@@ -167,7 +167,7 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
             near = difflib.get_close_matches(value, choices, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
             raise ValueError(f"knob {name}: there is no {value!r}; {hint}")
-        return replace(base, **_one(name, value))
+        return _with(base, name, value)
     if kind is bool:
         truth = {
             "1": True,
@@ -181,7 +181,7 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
         }
         if value.lower() not in truth:
             raise ValueError(f"knob {name}: {value!r} is neither on nor off")
-        return replace(base, **_one(name, truth[value.lower()]))
+        return _with(base, name, truth[value.lower()])
     try:
         number = kind(value)
     except ValueError:
@@ -190,8 +190,8 @@ def parse_knob(text: str, base: Knobs) -> Knobs:
     low, high = (0, 1) if name in _PROBABILITIES else _LIMITS.get(name, (0, 1e6))
     if not low <= number <= high:
         raise ValueError(f"knob {name}: {value} is outside {low:g} to {high:g}")
-    return replace(base, **_one(name, number))
+    return _with(base, name, number)
 
 
-def _one(name: str, value: Any) -> dict[str, Any]:
-    return {name: value}
+def _with(base: Knobs, name: str, value: Any) -> Knobs:
+    return replace(base, **{name: value})

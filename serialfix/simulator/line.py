@@ -43,6 +43,8 @@ class Line:
         """Whether our client is on the console."""
         self.met: deque[Met] = deque(maxlen=MOST)
         """Every byte that reached SAC, and what it met there."""
+        self.meaning = ""
+        """What its sender says of the keys that are sent from now on; kept with each in ``met``."""
         self._place = ("", "")
         self._changed = self._seen = float("-inf")  # when what a key meets changed, and when that got through the line
         self._other: OtherPort | None = None  # what is on the port instead of SAC
@@ -84,8 +86,8 @@ class Line:
 
     # -- the host's side --------------------------------------------------------------------------------------
 
-    def send(self, data: bytes, now: float, meaning: str = "") -> None:
-        """Take keys from the client; one call is one burst. ``meaning`` is kept with them, for who reads ``met``."""
+    def send(self, data: bytes, now: float) -> None:
+        """Take keys from the client; one call is one burst."""
         self.advance(now)
         arrival = max(self._input_free, now)
         for index, byte in enumerate(data):
@@ -99,7 +101,7 @@ class Line:
             copies = 1
             if byte == previous and arrival - before < NEAR and self._wire_in.random() < self.knobs.neighbour:
                 copies = self._wire_in.choice((0, 2))
-            self._input.extend([(at, byte, meaning)] * copies)
+            self._input.extend([(at, byte, self.meaning)] * copies)
         self._input_free = arrival
         self.advance(now)
 
@@ -302,6 +304,13 @@ class Line:
         """Cut output into pieces and put them on the wire."""
         random, knobs = self._wire_out, self.knobs
         at = max(self._output_free, now)
+        if knobs.gap and self._output and self._output_free > now:
+            # What comes while the line is held up goes along in the piece that is.
+            due, held = self._output[-1]
+            along = data[: max(0, knobs.chunk - len(held))]
+            took = len(along) * 10 / knobs.baud
+            self._output[-1] = (due + took, held + along)
+            at, data = at + took, data[len(along) :]
         while data:
             size = len(data) if knobs.chunk >= 4096 and len(data) <= 4096 else random.randint(1, knobs.chunk)
             piece, data = data[:size], data[size:]

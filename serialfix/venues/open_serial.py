@@ -18,13 +18,19 @@ from serialfix.venues.websocket import Gateway, NotTrusted, open_gateway
 if TYPE_CHECKING:
     from serialfix.venues.azure import Azure
 
-ATTEMPTS = 12
-ENOUGH = 180.0
-"""Attempts, and seconds after which none is begun. A gateway that refuses half of the attempts lets one of 4,096 runs
-go without; one that refuses nine of ten, two of seven."""
+ATTEMPTS = 80
+ENOUGH = 480.0
+"""Attempts, and seconds after which none is begun, of a gateway that does not take our sign-in. It refuses correct
+clients, at times most of them: where nine of ten attempts are refused, one run of 5,000 goes without."""
 
-USUAL_PAUSE = 16.0
+OTHERS = 12
+"""Attempts where something else is wrong."""
+
+USUAL_PAUSE = 5.0
 """Seconds between attempts at most, unless the service asks for more."""
+
+SUSPICIOUS = 8
+"""Attempts after which a cause that waiting does not cure is named."""
 
 LONGEST_PAUSE = 60.0
 """Seconds; a service that asks for more is believed, and the attempts end."""
@@ -41,10 +47,10 @@ async def open_serial(
 ) -> Gateway:
     """The open line of ``vm``. ``progress`` is told, in plain words, what is done and what is waited for.
 
-    Between attempts lie pauses of 1, 2, 4, 8, 16, 16 ... s, with up to a quarter more so that two clients do not stay
-    in step, or what the service asks for; they end after ``attempts``, or when three minutes are over. Raises the
-    ``AzureError`` of the last attempt; one that a new attempt cannot cure, and ``ConnectionLost`` where somebody else
-    came to the console meanwhile, at once.
+    Between attempts lie pauses of 1, 2, 4, 5, 5 ... s, with up to a quarter more so that two clients do not stay in
+    step, or what the service asks for; they end after ``attempts`` (fewer where it is not the sign-in), or when eight
+    minutes are over. Raises the ``AzureError`` of the last attempt; one that a new attempt cannot cure, and
+    ``ConnectionLost`` where somebody else came to the console meanwhile, at once.
     """
     begun = clock()
     context = await asyncio.to_thread(azure.cloud.ssl_context)
@@ -58,11 +64,15 @@ async def open_serial(
             azure.forget_token()
             pause = max(min(2.0 ** (attempt - 1), USUAL_PAUSE), problem.after) * (1 + random.random() / 4)  # noqa: S311
             over = clock() - begun + pause > ENOUGH
-            if attempt == attempts or over or problem.after > LONGEST_PAUSE:
+            trusted = not isinstance(problem, NotTrusted)
+            most = min(attempts, OTHERS) if trusted else attempts
+            if attempt >= most or over or problem.after > LONGEST_PAUSE:
                 raise
             reason = str(problem).rstrip(".")
-            if isinstance(problem, NotTrusted):
+            if not trusted:
                 reason = "The gateway did not take our sign-in this time, as it does now and then to everybody"
-            progress(f"{reason}. Attempt {attempt + 1} of {attempts} in {pause:.0f} s.")
+            if not trusted and attempt == SUSPICIOUS:
+                reason += ". It never takes one of another tenant than the VM's (az account show --query tenantId)"
+            progress(f"{reason}. Attempt {attempt + 1} of {most} in {pause:.0f} s.")
         await sleep(pause)
     raise AzureError("No attempt to open the serial line was allowed.", advice="Allow at least one attempt.")

@@ -87,7 +87,7 @@ async def test_refusals_are_met_with_new_urls_and_new_tokens(pem: Pem) -> None:
     assert len(pauses) == 3
     for pause, least in zip(pauses, (1, 2, 4), strict=True):
         assert least <= pause <= least * 1.25
-    assert any("did not take our sign-in" in text and "Attempt 2 of 12" in text for text in told)
+    assert any("did not take our sign-in" in text and "Attempt 2 of 80" in text for text in told)
     assert not any("canary" in text for text in told)
 
 
@@ -97,17 +97,18 @@ async def test_a_gateway_that_refuses_eleven_times_is_survived(pem: Pem) -> None
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
+    told: list[str] = []
     async with moody(pem, 11) as (there, azure, vm):
-        line = await open_serial(azure, vm, progress=lambda _: None, sleep=sleep)
+        line = await open_serial(azure, vm, progress=told.append, sleep=sleep)
         await line.close()
     assert len(set(there.tokens)) >= 12
     assert len(set(there.heard)) == 12
-    for pause, least in zip(pauses, (1, 2, 4, 8, 16, 16, 16, 16, 16, 16, 16), strict=True):
+    for pause, least in zip(pauses, (1, 2, 4, 5, 5, 5, 5, 5, 5, 5, 5), strict=True):
         assert least <= pause <= least * 1.25
-    assert 127 <= sum(pauses) <= 127 * 1.25
+    assert any("another tenant" in text for text in told)
 
 
-async def test_after_three_minutes_no_attempt_is_begun(pem: Pem) -> None:
+async def test_after_eight_minutes_no_attempt_is_begun(pem: Pem) -> None:
     now = 0.0
 
     async def sleep(seconds: float) -> None:
@@ -117,8 +118,8 @@ async def test_after_three_minutes_no_attempt_is_begun(pem: Pem) -> None:
     async with moody(pem, 99) as (there, azure, vm):
         with pytest.raises(NotTrusted):
             await open_serial(azure, vm, progress=lambda _: None, sleep=sleep, clock=lambda: now)
-    assert now <= 180 + 30
-    assert 3 <= there.urls < 12
+    assert now <= 480 + 30
+    assert 3 <= there.urls < 80
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 4409])

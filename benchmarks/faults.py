@@ -339,7 +339,7 @@ def stray(mets: Iterable[Met]) -> int:
 
 def holds(line: str, command: str) -> bool:
     """Whether a line that a shell received runs ``command``, and not one that only begins or ends like it."""
-    return re.search(rf"(?<![\w\\]){re.escape(command)}(?=\s*(?:\d?>|[&;|)}}\"']|$))", line) is not None
+    return re.search(rf"(?<![\w\\]){re.escape(command)}(?=\s*(?:\d?>|%_r%|[&;|)}}\"']|$))", line) is not None
 
 
 def _count(seen: Seen, vm: Vm, meant: Sequence[str], record: Kept, line: Wire) -> None:

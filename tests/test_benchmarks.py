@@ -151,6 +151,7 @@ def test_what_a_naive_reader_takes_is_right_only_when_nothing_scrolled_off() -> 
 
 def test_a_change_is_counted_only_where_it_is_the_command() -> None:
     assert faults.holds("(echo a^b&sc stop bridge 2>&1&&echo c^d 0)", "sc stop bridge")
+    assert faults.holds("%_f%abcdefgh%_g%sc stop bridge%_r%&sc query bridge%_r%)>o&%_z%", "sc stop bridge")
     assert faults.holds("_m 'a' 'b';_r {stop-service x;$global:k=$?};_h", "stop-service x")
     assert not faults.holds("(echo a^b&sc stop bridgeupdate 2>&1&&echo c^d 0)", "sc stop bridge")
     assert not faults.holds("(echo a^b&sc stop bridge now 2>&1)", "sc stop bridge")

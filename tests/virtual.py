@@ -36,9 +36,9 @@ from serialfix.venues.serial import SerialVenue
 
 YES = Policy(yes_to="high")
 CALM = Manners()
-ATTEMPTS, LONGEST_PAUSE = 80, 5.0
+ATTEMPTS, LONGEST_PAUSE = 120, 3.0
 """How often, and at most how far apart, a line is opened before it is given up."""
-PING_GIVES_UP = 40.0
+PING_GIVES_UP = 20.0
 """Seconds of silence after which a client's unanswered pings end the connection."""
 
 

@@ -74,6 +74,10 @@ class AllTaken(NoWay):
         )
 
 
+class LoginAgain(NoWay):
+    """Windows asks for user name and password again, without a word that it refused them."""
+
+
 class LoginRefused(Exception):
     """Windows did not take the user name and password."""
 
@@ -230,34 +234,40 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
     only while the cursor stands at ``Password:``, and entered only when as many stars stand there as it has characters.
     """
     for _ in range(3):
-        yield Expect((_mode("username"), _mode("cmd")), timeout=LOGIN_TIMEOUT / 3)
+        yield Expect((_mode("username"), _mode("cmd"), *_left()), timeout=LOGIN_TIMEOUT / 3)
         # Showing a channel draws its screen: what stands at the cursor in passing is not where it belongs.
         mode = yield from _settled_mode(LOGIN_QUIET)
-        if mode.kind in ("username", "cmd"):
+        if mode.kind in ("username", "cmd", "preview", "sac"):
             break
-    else:
-        raise NoWay(f"The channel asks for no login; it shows {IN_WORDS[mode.kind]}.", "Run the command again.")
     if mode.kind == "cmd":
         return
+    if mode.kind != "username":
+        raise NoWay(
+            f"The channel asks for no login; the console shows {IN_WORDS[mode.kind]}.", "Run the command again."
+        )
     yield from _answer(keyboard, "username", "Username: ", login.user)
     yield from _answer(keyboard, "domain", "Domain  :", login.domain)
-    found = yield Expect((_mode("password"),), timeout=LOGIN_TIMEOUT)
-    if found is TIMEOUT:
+    found = yield Expect((_mode("password"), *_left()), timeout=LOGIN_TIMEOUT)
+    if found.name != "password":
         raise NoWay("The login dialogue did not come to its password.", "Run the command again.")
     yield from _type_password(keyboard, login.password)
     yield Send(ENTER)
     stands = Shown("cmd", lambda screen: read_mode(screen).kind == "cmd" or screen.line_to_cursor() in own)
-    found = yield Expect((stands, _mode("username")), stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
+    watched = (stands, _mode("username"), *_left())
+    found = yield Expect(watched, stream=(_REFUSED,), timeout=LOGIN_TIMEOUT)
     if found.name == _REFUSED.name:
         raise LoginRefused
     if found is TIMEOUT:
         raise NoWay("After the password nothing came within a minute.", "Run the command again.")
     if found.name != "cmd":
         # Behind the login of a locked channel stands whatever ran there, drawn over the dialogue.
-        mode = yield from _settled_mode()
-        if mode.kind == "username":
+        found = yield Expect((), stream=(_REFUSED,), timeout=20.0, quiet=QUIET)
+        if found.name == _REFUSED.name:
             raise LoginRefused
-        if mode.kind != "cmd" and not own:
+        mode = yield from _settled_mode(0.05)
+        if mode.kind == "username":
+            raise LoginAgain("The login dialogue began again, and did not say why.", "Run the command again.")
+        if mode.kind != "cmd" and (not own or mode.kind in ("sac", "preview")):
             raise NoWay("After the password no command prompt came.", "Run the command again.")
 
 
@@ -269,7 +279,7 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
     forms = (prompt.rstrip(), f"{prompt.rstrip()} ")
     alone = Shown("alone", lambda screen: screen.line_to_cursor() in forms)
     for attempt in range(4):
-        found = yield Expect((alone,), timeout=LOGIN_TIMEOUT, lull=2.0)
+        found = yield Expect((alone, *_left()), timeout=LOGIN_TIMEOUT, lull=2.0)
         if found.name == "alone":
             yield Expect((), timeout=5.0, quiet=0.05)
             shown: list[str] = []
@@ -283,7 +293,7 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
                 continue  # it was seen in passing
             try:
                 if text:
-                    yield from type_line(keyboard, shown[0], text)
+                    yield from type_line(keyboard, shown[0], text, gone=_left())
             except Untypable:
                 if attempt == 3:
                     raise
@@ -291,6 +301,8 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
             yield Send(ENTER)
             return
         mode = yield from _settled_mode()
+        if mode.kind in ("sac", "preview"):
+            break
         if mode.kind == kind and mode.typed.strip():
             yield from erase_line(prompt, len(mode.typed))
     raise NoWay(f"The login dialogue did not come to its {kind}.", "Run the command again.")
@@ -299,6 +311,9 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
 def _type_password(keyboard: Keyboard, password: str) -> Conversation[None]:
     for _ in range(6):
         for typed, character in enumerate(password, start=1):
+            found = yield Expect((_mode("password"),), timeout=5.0, lull=1.0)
+            if found.name != "password":
+                break
             yield Send(character.encode(), secret="password")  # noqa: S106  # a name, not a password
             equal = password[typed : typed + 1] == character
             yield Pause(keyboard.pace.equal if equal else keyboard.pace.gap)
@@ -317,7 +332,9 @@ def _type_password(keyboard: Keyboard, password: str) -> Conversation[None]:
         for _ in range(len(password) + 8):
             yield Send(BACKSPACE)
             yield Pause(0.02)
-        yield Expect((_stars(0),), timeout=5.0, quiet=1.0)
+        found = yield Expect((_stars(0), *_left()), timeout=5.0, quiet=1.0)
+        if found.name != "stars" and (yield from _settled_mode()).kind != "password":
+            break
     raise NoWay(
         "The password could not be typed: the number of stars never equalled its length.",
         "The line may be too bad, or this is not a password prompt. Nothing was entered.",
@@ -440,6 +457,11 @@ def _settled_mode(quiet: float = QUIET) -> Conversation[Mode]:
 
 def _mode(kind: Kind) -> Shown:
     return Shown(kind, lambda screen: read_mode(screen).kind == kind)
+
+
+def _left() -> tuple[Shown, ...]:
+    """What shows that a channel is not shown any more."""
+    return _mode("preview"), _mode("sac")
 
 
 def _empty_prompt() -> Shown:

@@ -159,8 +159,13 @@ def new_folder(markers: Markers) -> str:
     return rf"{ROOT}\{markers.draw(12)}"
 
 
-def prepare(keyboard: Keyboard, markers: Markers, prompt: str, path: str) -> Conversation[Shell | None]:
-    """Make the folder and the words; None where that can't be done. Raises ShellLost, Untypable."""
+def prepare(
+    keyboard: Keyboard, markers: Markers, prompt: str, path: str, *, there: bool = False
+) -> Conversation[Shell | None]:
+    """Make the folder and the words; None where that can't be done. Raises ShellLost, Untypable.
+
+    ``there``: we made the folder already, and the shell that used it is gone.
+    """
     rights = '/inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
     shell = Shell(with_powershell(path), prompt)
     if keyboard.sampled:
@@ -168,7 +173,8 @@ def prepare(keyboard: Keyboard, markers: Markers, prompt: str, path: str) -> Con
     core = shell.dialect.ask("", (), shell.way).words
     words = "&".join(shell.dialect.define(word) for word in core)
     protect = f"icacls {path} {rights}>nul&&cd /d {path}"
-    for make in (f"md {path}&&{protect}", protect):
+    again = f"cd /d {path}"
+    for make in (again, again) if there else (f"md {path}&&{protect}", protect):
         end = markers.draw()
         done = f"echo {end[:4]}^{end[4:]}"
         row = yield from type_at(keyboard, prompt, f"({make})2>nul&&chcp&&{done} 0||{done} 1&{words}")

@@ -14,7 +14,7 @@ cursor are exactly the prompt and the text. A damaged line is cleared and typed 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serialfix.console.dialogue import Conversation, Expect, Pause, Send, Shown
+from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
 
@@ -25,6 +25,7 @@ ECHO_LULL = 0.7  # the same once something came; silent gaps up to 0.4 s are nor
 TRIES = 8
 PROBE = 4  # letters
 FASTER_AFTER = 20  # lines without damage
+GONE_QUIET = 0.4  # seconds for which something else has to stand where the prompt was
 MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
 
 BACKSPACE = b"\x08"
@@ -87,7 +88,14 @@ class Keyboard:
 
 
 class Untypable(Exception):
-    """A line did not arrive as it was meant, however often and slowly it was typed. It was not entered."""
+    """A line did not arrive as it was meant, however often and slowly it was typed. It was not entered.
+
+    ``shows``: the name of what stands there instead, where the prompt is gone.
+    """
+
+    def __init__(self, why: str, shows: str = "") -> None:
+        super().__init__(why)
+        self.shows = shows
 
 
 def vary_case(text: str) -> str:
@@ -116,11 +124,14 @@ def strokes(text: str, pace: Pace) -> Iterator[tuple[bytes, float]]:
         yield piece.encode(), pace.gap
 
 
-def type_line(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
+def type_line(
+    keyboard: Keyboard, prompt: str, text: str, *, stale: str = "", gone: tuple[Shown, ...] = ()
+) -> Conversation[None]:
     """Type ``text`` behind ``prompt`` (as it stands left of the cursor) and prove it; Enter is left to the caller.
 
     A damaged line is cleared with backspaces. ``stale``: what stands right of the cursor and was there before, as after
-    a screen was drawn over another one. Raises ``Untypable`` with the line empty, as far as that can be done.
+    a screen was drawn over another one. ``gone``: what shows that the prompt is not there any more; nothing is cleared
+    then. Raises ``Untypable`` with the line empty, as far as that can be done.
     """
     if len(text) > MOST_TYPED or not text.isprintable():
         raise Untypable(f"a line of {len(text)} characters can't be typed safely")
@@ -130,14 +141,32 @@ def type_line(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") ->
             if not attempt:
                 keyboard.was_good()
             return
+        yield from _still_there(gone)
         keyboard.was_damaged()
-        yield from erase_line(prompt, len(text), stale=stale)
+        yield from erase_line(prompt, len(text), stale=stale, gone=gone)
     raise Untypable(f"the line {text!r} did not arrive as typed in {TRIES} tries")
 
 
+def _still_there(gone: tuple[Shown, ...]) -> Conversation[None]:
+    """Raises Untypable where something else stands at the cursor, and goes on standing there."""
+    if not gone:
+        return
+    found = yield Expect(gone, timeout=0.0)
+    if found is TIMEOUT:
+        return
+    yield Expect((), timeout=5.0, quiet=GONE_QUIET)
+    again = yield Expect(gone, timeout=0.0)
+    if again is not TIMEOUT:
+        raise Untypable("the prompt is gone, so the line was not entered", shows=again.name)
+
+
 def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[bool]:
-    """Type ``text`` with at most a window of it under way: the next piece goes out when an earlier one was echoed."""
-    ends = [0]  # of the pieces sent so far that were not seen yet, the last one seen first; in characters
+    """Type ``text`` with at most a window of it under way: the next piece goes out when an earlier one was echoed.
+
+    Before each piece the line must still stand as it should, as far as it was echoed: what does not go there any more
+    must not be typed after it was seen to have changed.
+    """
+    ends = [0]  # of the pieces that are under way, behind the place up to which they were echoed; in characters
 
     def echoed(screen: Screen) -> bool:
         for place in range(len(ends) - 1, 0, -1):
@@ -146,7 +175,10 @@ def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[b
                 return True
         return False
 
-    echo = Shown("echo", echoed)
+    def standing(screen: Screen) -> bool:
+        return any(_stand(screen, prompt + text[:count], stale) for count in range(ends[0], ends[-1] + 1))
+
+    echo, stands = Shown("echo", echoed), Shown("stands", standing)
     pieces = list(strokes(text, pace))
     for number, (data, pause) in enumerate(pieces):
         size = len(data.decode())
@@ -154,6 +186,9 @@ def _type_once(pace: Pace, prompt: str, text: str, stale: str) -> Conversation[b
             found = yield Expect((echo,), timeout=ECHO_TIMEOUT, quiet=ECHO_QUIET, lull=ECHO_LULL)
             if found.name != "echo":
                 return False
+        found = yield Expect((stands,), timeout=ECHO_TIMEOUT, quiet=ECHO_QUIET, lull=ECHO_LULL)
+        if found.name != "stands":
+            return False
         yield Send(data)
         ends.append(ends[-1] + size)
         if number < len(pieces) - 1:
@@ -179,7 +214,7 @@ def _stand(screen: Screen, line: str, stale: str) -> bool:
     return screen.before_cursor(len(line)) == line and (not rest or stale.endswith(rest))
 
 
-def erase_line(prompt: str, length: int, *, stale: str = "") -> Conversation[None]:
+def erase_line(prompt: str, length: int, *, stale: str = "", gone: tuple[Shown, ...] = ()) -> Conversation[None]:
     """Erase up to ``length`` characters, and some that may have been doubled, with backspaces.
 
     At SAC> Ctrl-C may run what stands there (windows-sac.md 2.4), so backspaces are the only safe eraser; too many of
@@ -198,5 +233,6 @@ def erase_line(prompt: str, length: int, *, stale: str = "") -> Conversation[Non
             found = yield Expect((_stands(prompt, stale),), timeout=0.0)
             if found.name == "echo":
                 return
+        yield from _still_there(gone)
         left = length + 8
     raise Untypable("the line could not be cleared")

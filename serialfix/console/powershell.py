@@ -27,7 +27,7 @@ from typing import Literal
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Send
 from serialfix.console.folder import FIRST_FEW
 from serialfix.console.folder import POWERSHELL as PROGRAM
-from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, type_line
+from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Row
 from serialfix.console.shells import (
@@ -40,6 +40,7 @@ from serialfix.console.shells import (
     lost,
     submit,
     type_at,
+    type_in_shell,
     wake,
 )
 from serialfix.console.slices import Asked, Dialect, Shell, Spoken, Way, begins, ends, plain
@@ -198,7 +199,7 @@ def _set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
         if found.name != "powershell":
             raise ShellLost("unknown")
         old = yield from line_now()
-        yield from type_line(keyboard, old, first_line(marker))
+        yield from type_in_shell(keyboard, old, first_line(marker))
         yield Send(ENTER)
         prompt = f"{marker}>"
         found = yield Expect((at_prompt(prompt),), timeout=10.0)
@@ -214,7 +215,7 @@ def _give_up(keyboard: Keyboard, home: str) -> Conversation[None]:
     found = yield Expect((at_prompt(home), at_fresh("powershell"), *lost()), timeout=10.0)
     if found.name == "powershell":  # it was slow, and came now
         old = yield from line_now()
-        yield from type_line(keyboard, old, "exit")
+        yield from type_in_shell(keyboard, old, "exit")
         yield Send(ENTER)
         found = yield Expect((at_prompt(home), *lost()), timeout=LEAVE_TIMEOUT)
     if found.name != "prompt":

@@ -21,16 +21,17 @@ from typing import TypeVar
 
 from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
 from serialfix.console.expect import Found, Pattern
-from serialfix.console.keyboard import BACKSPACE, CTRL_C, ENTER, Keyboard, type_line, vary_case
+from serialfix.console.keyboard import BACKSPACE, CTRL_C, ENTER, Keyboard, Untypable, type_line, vary_case
 from serialfix.console.markers import Markers
 from serialfix.console.modes import IN_WORDS, Kind, read_mode
-from serialfix.console.screen import COLUMNS, Row, Screen
+from serialfix.console.screen import COLUMNS, ROWS, Row, Screen
 from serialfix.steps import Output
 
 T = TypeVar("T")
 
 PROMPT_TIMEOUT = 15.0
 WAKE_TIMEOUT = 1.5
+MOVES = 2  # rows by which a typed line moves a sampled screen, from which it is better to clear that first
 UNREAD = 0.02  # seconds; nobody read what came since the last conversation: the prompt may be gone for long
 _ADDRESSED = Pattern("addressed", r"\x1b\[\d{1,2};\d{1,2}H", width=10)
 # What "more" waits with; its word is another one in every language, so this is looked for only where we run it.
@@ -86,7 +87,7 @@ def set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
         if found.name != "cmd":
             raise ShellLost(_kind(found.name))
         old = yield from line_now()
-        yield from type_line(keyboard, old, f"prompt {marker}$g")
+        yield from type_in_shell(keyboard, old, f"prompt {marker}$g")
         yield Send(ENTER)
         prompt = f"{marker}>"
         found = yield Expect((at_prompt(prompt),), stream=(_ADDRESSED,), timeout=5.0)
@@ -177,17 +178,31 @@ def type_at(keyboard: Keyboard, prompt: str, text: str) -> Conversation[int]:
     def read(screen: Screen) -> bool:
         row[:] = [screen.cursor[0]]
         stale[:] = [screen.rest_of_line()]
+        below = ROWS - 1 - screen.cursor_row
+        if keyboard.sampled and (len(prompt) + len(text)) // COLUMNS - below >= MOVES:
+            # Each row that a line takes at the bottom moves all others, and a sampled screen is sent anew for each.
+            stale[0] = stale[0] or " "
         return True
 
     yield Expect((Shown("row", read),), timeout=0.0)
     if stale[0]:
         # A login that was drawn over our screen may have left its text in our line, where nothing could be read back.
-        yield from type_line(keyboard, prompt, "cls", stale=stale[0])
+        yield from type_in_shell(keyboard, prompt, "cls", stale=stale[0].strip())
         yield Send(ENTER)
         yield Expect((Shown("clean", lambda screen: _clean(screen, prompt)),), timeout=PROMPT_TIMEOUT)
         yield Expect((Shown("row", read),), timeout=0.0)
-    yield from type_line(keyboard, prompt, text)
+    yield from type_in_shell(keyboard, prompt, text)
     return row[0]
+
+
+def type_in_shell(keyboard: Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
+    """Type behind a shell's ``prompt``, without Enter. Raises ShellLost where it is gone, Untypable."""
+    try:
+        yield from type_line(keyboard, prompt, text, stale=stale, gone=lost())
+    except Untypable as problem:
+        if problem.shows:
+            raise ShellLost(_kind(problem.shows)) from None
+        raise
 
 
 def _clean(screen: Screen, prompt: str) -> bool:

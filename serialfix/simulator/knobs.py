@@ -85,8 +85,9 @@ PRESETS: Mapping[str, Knobs] = MappingProxyType(
         ),
         "worst": Knobs(
             event_delay=60.0,
-            chunk=24,
-            gap=0.02,
+            # Sizes and times are those of "real"; how often something happens is five times as often.
+            chunk=64,
+            gap=0.005,
             long_gap=0.4,
             long_gap_rate=0.1,
             event_every=24.0,

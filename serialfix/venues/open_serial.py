@@ -18,15 +18,15 @@ from serialfix.venues.websocket import Gateway, NotTrusted, open_gateway
 if TYPE_CHECKING:
     from serialfix.venues.azure import Azure
 
-ATTEMPTS = 80
+ATTEMPTS = 120
 ENOUGH = 480.0
 """Attempts, and seconds after which none is begun, of a gateway that does not take our sign-in. It refuses correct
-clients, at times most of them: where nine of ten attempts are refused, one run of 5,000 goes without."""
+clients, at times most of them: where nine of ten attempts are refused, hardly any run goes without."""
 
 OTHERS = 12
 """Attempts where something else is wrong."""
 
-USUAL_PAUSE = 5.0
+USUAL_PAUSE = 3.0
 """Seconds between attempts at most, unless the service asks for more."""
 
 SUSPICIOUS = 8
@@ -47,7 +47,7 @@ async def open_serial(
 ) -> Gateway:
     """The open line of ``vm``. ``progress`` is told, in plain words, what is done and what is waited for.
 
-    Between attempts lie pauses of 1, 2, 4, 5, 5 ... s, with up to a quarter more so that two clients do not stay in
+    Between attempts lie pauses of 1, 2, 3, 3 ... s, with up to a quarter more so that two clients do not stay in
     step, or what the service asks for; they end after ``attempts`` (fewer where it is not the sign-in), or when eight
     minutes are over. Raises the ``AzureError`` of the last attempt; one that a new attempt cannot cure, and
     ``ConnectionLost`` where somebody else came to the console meanwhile, at once.

@@ -8,6 +8,7 @@ from serialfix.console.channels import (
     AllTaken,
     ChannelGone,
     Login,
+    LoginAgain,
     LoginRefused,
     NoWay,
     close_by_name,
@@ -30,9 +31,13 @@ from serialfix.venues.line import Line, converse
 
 T = TypeVar("T")
 
-CONNECTS = 40
+CONNECTS = 120
 """How often the way to one question's answer may be lost before the run is given up. On a line on which something
 happens every few seconds it takes many tries, and each of them may be the one; on a good one none is lost."""
+
+DOUBTS = 1
+"""How often a login that begins again without a word is tried once more, before it was ever taken: whoever types a
+wrong password again and again locks the account."""
 
 LEAVES = 5
 """How often the console is tried to be left as it was found."""
@@ -77,6 +82,9 @@ class SerialVenue:
         self._power: Shell | None = None  # the PowerShell that stands at the cursor
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
+        self._made = ""  # the folder that this session uses, also from the shell that follows one that is gone
+        self._locked = False  # our channel asks for its login again, where we stood
+        self._doubts = 0  # how often a login began again without a word; known to be right once it was taken
         self._no_folder = False
         self._entered = False
         self._spoilt = False  # our channel is not to be used any more: another one is needed
@@ -233,6 +241,7 @@ class SerialVenue:
                     return await self._one_by_one(requests, str(problem))
                 return [Unknown(str(problem))]
             except (ShellLost, ConnectionLost, Untypable, NoWay) as problem:
+                self._locked = isinstance(problem, ShellLost) and problem.found == "username"
                 ended = isinstance(problem, ShellLost) and problem.found == "cmd"
                 if ended:  # PowerShell's; our cmd prompt stands there
                     self._power, self._own = None, (self._prompt,)
@@ -289,11 +298,18 @@ class SerialVenue:
         return await self._talk(enter(self._prompt, framed, row, most=request.most, timeout=request.timeout))
 
     async def _make_folder(self) -> None:
+        keyboard, markers = self._keyboard, self._markers
+        if self._made:
+            self._cmd = await self._talk(folder.prepare(keyboard, markers, self._prompt, self._made, there=True))
+            if self._cmd is not None:
+                return
+            self._made = ""
         path = folder.new_folder(self._markers)
         self._keep.folder_made(path)
         self._folders.append(path)  # before it is made: whatever comes between, it is removed at the end
         self._cmd = await self._talk(folder.prepare(self._keyboard, self._markers, self._prompt, path))
         if self._cmd is not None:
+            self._made = path
             self._progress(f"Answers are kept in {path} on the VM until we leave.")
             return
         self._no_folder = True
@@ -329,8 +345,20 @@ class SerialVenue:
 
     async def _reach_shell(self) -> None:
         """From wherever we are to a shell whose prompt is ours. Raises ConnectionLost, NoWay, Untypable, VmError."""
-        if not self._prompt:
+        if not self._prompt and not (self._locked and await self._unlock()):
             await self._find_shell()
+
+    async def _unlock(self) -> bool:
+        """Our channel asks for its login where our prompt stood a moment ago: log in there, if that can be done."""
+        self._locked = False
+        self._progress(f"The channel asks for its login again: logging in as {self._login.user}.")
+        try:
+            await self._talk(log_in(self._keyboard, self._login, *self._own))
+            return await self._come_back()
+        except LoginRefused:
+            raise self._refused() from None
+        except (NoWay, Untypable):
+            return False
 
     async def _find_shell(self) -> None:
         try:
@@ -349,6 +377,7 @@ class SerialVenue:
                 return
             self._progress(f"Logging in as {self._login.user}.")
             await self._log_in()
+            self._doubts = -CONNECTS  # it was taken: asked again, it is the console's doing
             self._keep.logged_in(self._channel, self._login.user)
             if await self._come_back():  # the channel was locked: our shell stands behind its login
                 return
@@ -360,12 +389,20 @@ class SerialVenue:
             self._channel, self._own = "", ()
             raise
         except LoginRefused:
-            raise VmError(
-                f"Windows refused the user name or the password of {self._login.user!r}.",
-                why="A wrong password, a disabled or locked account, or a domain account while no domain controller "
-                "is reached.",
-                advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
-            ) from None
+            raise self._refused() from None
+        except LoginAgain:
+            self._doubts += 1
+            if self._doubts > DOUBTS:
+                raise self._refused() from None
+            raise
+
+    def _refused(self) -> VmError:
+        return VmError(
+            f"Windows refused the user name or the password of {self._login.user!r}.",
+            why="A wrong password, a disabled or locked account, or a domain account while no domain controller "
+            "is reached.",
+            advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
+        )
 
     async def _go_home(self) -> None:
         """To an empty SAC prompt, over a new connection where there is none. Raises NoWay, ConnectionLost."""

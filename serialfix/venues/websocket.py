@@ -24,6 +24,9 @@ from serialfix.venues.arm_errors import Target, TryAgain, not_reached
 from serialfix.venues.cloud import LOOPBACK
 from serialfix.venues.neighbour import looks_like_second_user
 
+PING = 10
+"""Seconds between two pings, and for the answer to one: a line that fell silent is noticed after twice that."""
+
 LARGEST_MESSAGE = 1024 * 1024
 SILENCE_MEANS_TRUSTED = 1.5
 """Seconds without a close after which the token counts as taken: azure-serial-console.md 2.2 gives no better sign."""
@@ -153,8 +156,8 @@ async def _open(url: str, host: str, ssl_context: ssl.SSLContext | None) -> Clie
             proxy=None if host in LOOPBACK else True,
             max_size=LARGEST_MESSAGE,
             open_timeout=10,
-            ping_interval=20,
-            ping_timeout=20,
+            ping_interval=PING,
+            ping_timeout=PING,
             close_timeout=2,
             user_agent_header="serialfix",
             logger=_MUTE,

@@ -258,7 +258,7 @@ def test_one_that_hangs_is_unknown_and_cmd_goes_on() -> None:
     talk = Talk()
     deaf = talk.wire.line.send
 
-    def send(data: bytes, now: float, meaning: str = "") -> None:
+    def send(data: bytes, now: float) -> None:
         sac = talk.wire.line.sac
         asked = any("Get-Date" in text for text in talk.entered()[-1:])
         if (
@@ -269,7 +269,7 @@ def test_one_that_hangs_is_unknown_and_cmd_goes_on() -> None:
             and data != b"\x1b\t"
         ):
             return
-        deaf(data, now, meaning)
+        deaf(data, now)
 
     talk.wire.line.send = send  # type: ignore[method-assign]
     first, second = talk.ask(Command("powershell", "Get-Date;Start-Sleep 1000"), VER, timeout=5.0)

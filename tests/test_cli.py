@@ -1,5 +1,6 @@
 """The command line as a program: what it imports, and what it says to whatever can be wrong with its input."""
 
+import importlib
 import json
 import os
 import signal
@@ -196,6 +197,8 @@ def test_on_windows_via_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
     from serialfix.cli import main
 
+    for name in ("asyncio", "platformdirs", "serialfix.session"):
+        importlib.import_module(name)  # they look at the system when they are imported, and this one is no Windows
     monkeypatch.setenv("SERIALFIX_STATE_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "win32")
     ran = CliRunner().invoke(main, ["diagnose", "--via", "sh", "--output", "json"])

@@ -412,6 +412,56 @@ def test_a_change_is_given_time_to_come_true() -> None:
     assert sum(never.slept) == 10.0
 
 
+def test_a_change_its_check_and_the_look_at_the_next_object_go_in_one_ask() -> None:
+    play = Play(World({"a": 0, "b": 0, "c": 0}))
+    changes = (set_to("a", 1), set_to("b", 1), set_to("c", 1))
+    assert play.run(playbook(check("a", repairing(*changes)), seen=[ok("seen")])) == "fixed"
+    assert play.world.asked == [
+        ("get a",),
+        ("get b", "get c"),  # for the proposal
+        ("get a", "get b", "get c"),  # deciding takes time
+        ("set a 1", "get a", "get b"),
+        ("set b 1", "get b", "get c"),
+        ("set c 1", "get c"),
+        ("get a",),  # the check looks afresh
+    ]
+
+
+def test_the_next_object_is_looked_at_once_where_it_is_the_same() -> None:
+    play = Play(World({"a": 0}))
+    twice = (set_to("a", 2), set_to("a", 1))
+    play.run(playbook(check("a", repairing(*twice))))
+    sent = [asked for asked in play.world.asked if asked[0].startswith("set")]
+    assert sent == [("set a 2", "get a"), ("set a 1", "get a")]
+
+
+def test_the_before_values_of_a_proposal_come_in_one_ask() -> None:
+    play = Play(World({"a": 0, "b": 4, "who": 7}), person=Person([Decision(False, "engineer")]))
+    impact: Probe[str] = Probe("who", "who", "", Command("cmd", "get who"), lambda output: output.text.strip())
+    play.run(playbook(check("x", repairing(set_to("b", 1, impact=(impact,)), set_to("a", 1)))))
+    assert play.world.asked == [("get a",), ("get b",), ("get who",)]  # what is kept is not asked again
+    other = Play(World({"a": 0, "b": 4, "c": 5}), person=Person([Decision(False, "engineer")]))
+    other.run(playbook(check("x", repairing(set_to("c", 1), set_to("b", 1)))))
+    assert other.world.asked == [("get a",), ("get c", "get b")]
+
+
+def test_while_a_change_settles_what_was_looked_at_along_the_way_grows_old() -> None:
+    """The next object may have become something else in that time, and its before-value is what undo goes back to."""
+    play = Play(World({"a": 0, "b": 0}, deaf={"a"}))
+
+    def meanwhile(text: str) -> None:
+        if len(play.slept) == 2:
+            play.world.numbers.update(a=1, b=5)
+
+    play.world.lose = meanwhile
+    play.run(playbook(check("a", repairing(set_to("a", 1, settle=60.0), set_to("b", 1)))))
+    first, second = play.recorder.of(events.ChangeStarted)
+    assert (first.before, second.before) == ("0", "5")
+    assert second.undo == ("set b 5",)
+    sends = [asked for asked in play.world.asked if asked[0].startswith("set")]
+    assert sends == [("set a 1", "get a", "get b"), ("set b 1", "get b")]
+
+
 def test_a_flag_is_needed_besides() -> None:
     told: list[Done] = []
     book = playbook(check("a", repairing(set_to("a", 1, flag="--reset"), told=told)), seen=[fault("seen"), ok("seen")])

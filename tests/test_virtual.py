@@ -10,7 +10,7 @@ from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import Knobs
 from serialfix.simulator.line import Line
 from serialfix.simulator.manners import Manners
-from tests.virtual import ATTEMPTS, PING_GIVES_UP, VirtualLine
+from tests.virtual import ATTEMPTS, LONGEST_PAUSE, PING_GIVES_UP, VirtualLine
 
 
 def line(knobs: Knobs = Knobs(), manners: Manners | None = None, seed: int = 1) -> VirtualLine:  # noqa: B008 - frozen
@@ -85,7 +85,7 @@ def test_refusals_cost_time_and_end() -> None:
     with pytest.raises(AzureError):
         asyncio.run(refused.open())
     assert refused.attempts == ATTEMPTS
-    assert refused.now == 1 + 2 + 4 + 8 + 16 * 7
+    assert refused.now == sum(min(2.0**number, LONGEST_PAUSE) for number in range(ATTEMPTS - 1))
 
 
 def test_without_manners_no_connection_ends() -> None:

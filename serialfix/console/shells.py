@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Expect, Send, Shown
 from serialfix.console.expect import Found, Pattern
-from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard, Untypable, type_line, vary_case
+from serialfix.console.keyboard import BACKSPACE, CTRL_C, ENTER, Keyboard, Untypable, type_line, vary_case
 from serialfix.console.markers import Markers
 from serialfix.console.modes import IN_WORDS, Kind, read_mode
 from serialfix.console.screen import COLUMNS, ROWS, Row, Screen
@@ -256,7 +256,8 @@ def submit(
     missing = NoAnswer("the answer could not be read")
 
     def ended(screen: Screen) -> bool:
-        return screen.line_to_cursor() == prompt and any(end in row for row in screen.rows())
+        line = screen.line_to_cursor()
+        return (line.rstrip(" ") if pages else line) == prompt and any(end in row for row in screen.rows())
 
     def answered(screen: Screen) -> bool:
         nonlocal missing
@@ -308,6 +309,8 @@ def submit(
         if found.name != "answered":
             raise missing
     if found.name == "answered":
+        if pages:
+            yield from _take_back(prompt)
         return answer[0]
     yield from interrupt(prompt, home=home)
     if found is TIMEOUT:
@@ -323,6 +326,17 @@ def _joined(pages: Sequence[Sequence[str]], rows: Sequence[str]) -> list[Row]:
         again = next((count for count in range(longest, 0, -1) if texts[-count:] == list(page[:count])), 0)
         texts += page[again:]
     return [Row(number, text) for number, text in enumerate(texts)]
+
+
+def _take_back(prompt: str) -> Conversation[None]:
+    """Erase a blank that no page was waiting for: output looked like a pager for a moment. Raises ShellLost."""
+    for _ in range(3):
+        found = yield Expect((at_prompt(prompt),), timeout=0.0)
+        if found.name == "prompt":
+            return
+        yield Send(BACKSPACE)
+        yield Expect((at_prompt(prompt),), timeout=PROMPT_TIMEOUT, quiet=1.0)
+    raise ShellLost("unknown")
 
 
 def interrupt(prompt: str, *, home: str = "") -> Conversation[None]:

@@ -55,7 +55,10 @@ _MARKS: tuple[tuple[re.Pattern[str], State], ...] = (
     ),
     (
         re.compile(
-            r"kd> ?$|Kernel Debugger|Waiting to reconnect|KDTARGET|Connected to Windows .* target", re.IGNORECASE
+            r"kd> ?$|Kernel Debugger|Waiting to reconnect|KDTARGET|Connected to Windows .* target"
+            # Its packets begin with 0000 or iiii and are mostly no text at all.
+            r"|^(?=(?:.*\ufffd){4}).*(?:0000|iiii)",
+            re.IGNORECASE,
         ),
         State(
             "kernel debugger",
@@ -64,7 +67,7 @@ _MARKS: tuple[tuple[re.Pattern[str], State], ...] = (
         ),
     ),
     (
-        re.compile(r"^\S*\s?login: ?$|^\S+@\S+:\S*[$#] ?$"),
+        re.compile(r"^\S*\s?login: ?(?:\^[A-Z\[]|\t)*$|^\S+@\S+:\S*[$#] ?$"),
         State(
             "linux",
             "This is the login prompt of a Linux machine, not the console of Windows.",

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.console.channels import (
+    NEXT_CHANNEL,
     Login,
     LoginRefused,
     NoWay,
@@ -28,7 +30,7 @@ from serialfix.console.modes import Mode, read_mode
 from serialfix.console.screen import Screen
 from serialfix.console.shells import set_prompt
 from serialfix.simulator.faults import build
-from serialfix.simulator.knobs import PRESETS, Knobs, steady
+from serialfix.simulator.knobs import PRESETS, Knobs, Port, Shown, steady
 from serialfix.simulator.line import Line
 from serialfix.simulator.registry import REG_DWORD
 from serialfix.simulator.sac import Sac
@@ -208,6 +210,86 @@ def test_a_line_without_anybody_is_given_up_in_time() -> None:
     with pytest.raises(NoWay, match="No SAC> prompt"):
         world.talk(find_home(world.keyboard))
     assert world.line.now < 60.0 + 120.0
+
+
+# --- whatever stands there -----------------------------------------------------------------------------------------
+
+
+def left_alone(world: World, before: dict[str, list[object]]) -> None:
+    """By the simulator's own log: no byte but ESC TAB came in a mode that is not SAC's, and nobody got a line."""
+    acting = [met for met in world.line.line.met if met.by == "client" and met.byte not in NEXT_CHANNEL]
+    assert {met.mode for met in acting} <= {"SAC", "preview", "SAC pager"}
+    assert {sent.send.data for sent in world.line.sent if sent.met in ("off", "bugcheck")} <= {NEXT_CHANNEL}
+    for purpose, lines in before.items():
+        assert world.typed(purpose) == lines, purpose
+    assert set(world.typed("sac")[len(before["sac"]) :]) <= {""}
+
+
+READERS = ("sac", "command", "more", "key", "username", "domain", "password")
+
+
+def lines_now(world: World) -> dict[str, list[object]]:
+    return {purpose: world.typed(purpose) for purpose in READERS}
+
+
+@pytest.mark.parametrize("windows", ["2019", "2022"])
+@pytest.mark.parametrize("preset", ["calm", "real"])
+@pytest.mark.parametrize("shown", get_args(Shown))
+def test_whatever_somebody_left_shown_home_is_found_past_it(shown: Shown, preset: str, windows: str) -> None:
+    for seed in range(1, 4):
+        world = World(seed, replace(PRESETS[preset], shown=shown), windows)
+        before = lines_now(world)
+        world.home()
+        assert world.at_home()
+        left_alone(world, before)
+        assert world.harmless()
+
+
+SEEN: dict[Port, str] = {
+    "blank": "shows nothing and answers nothing",
+    "health": "Azure agent's health report",
+    "debugger": "kernel debugger",
+    "linux": "Linux machine",
+    "bugcheck": "!SAC>",
+    "boot": "is starting",
+}
+
+
+def test_every_port_is_known() -> None:
+    assert {*SEEN, "SAC"} == set(get_args(Port))
+
+
+@pytest.mark.parametrize("windows", ["2019", "2022"])
+@pytest.mark.parametrize("preset", ["calm", "real"])
+@pytest.mark.parametrize(("port", "seen"), SEEN.items())
+def test_what_is_no_sac_is_named_in_one_sentence(port: Port, seen: str, preset: str, windows: str) -> None:
+    for seed in range(1, 7):
+        world = World(seed, replace(PRESETS[preset], port=port), windows)
+        world.connect()
+        before = lines_now(world)
+        with pytest.raises(NoWay, match=re.escape(seen)) as no_way:
+            world.talk(find_home(world.keyboard))
+        assert no_way.value.seen.endswith(".")
+        assert no_way.value.advice
+        assert no_way.value.final == (port not in ("blank", "boot"))  # those may be otherwise later
+        left_alone(world, before)
+        assert world.harmless()
+        assert world.line.now < (620.0 if port == "boot" else 120.0)
+
+
+@pytest.mark.parametrize("windows", ["2019", "2022"])
+@pytest.mark.parametrize("preset", ["calm", "real"])
+@pytest.mark.parametrize("boot", [1, 2])
+def test_a_vm_that_boots_is_waited_for(boot: int, preset: str, windows: str) -> None:
+    """Also sysprep's double boot, where SAC comes, goes and comes again."""
+    for seed in range(1, 6):
+        world = World(seed, replace(PRESETS[preset], boot=boot), windows)
+        before = lines_now(world)
+        world.home()
+        assert world.at_home()
+        assert world.line.line.sac is not None
+        left_alone(world, before)
+        assert not world.vm.power_requests
 
 
 # --- in and out --------------------------------------------------------------------------------------------------

@@ -1,15 +1,16 @@
 """One command in cmd: framed, entered, and its output cut out of the screen, line for line or not at all."""
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.console.channels import QUIET
-from serialfix.console.dialogue import Conversation
-from serialfix.console.keyboard import CTRL_C, ENTER, Keyboard
+from serialfix.console.dialogue import Conversation, Send
+from serialfix.console.keyboard import BACKSPACE, CTRL_C, ENTER, Keyboard
 from serialfix.console.markers import Markers
 from serialfix.console.screen import COLUMNS, Row, Screen
 from serialfix.console.shells import (
@@ -23,6 +24,7 @@ from serialfix.console.shells import (
     interrupt,
     set_prompt,
     submit,
+    type_at,
     type_command,
 )
 from serialfix.simulator.faults import build
@@ -363,8 +365,28 @@ def test_coming_back_stops_what_was_left_half_typed() -> None:
     pump = Pump(Editor("ghjkmn>"))
     pump.drain(1.0)
     pump.device.keys(b"half a line", pump.now)
+    pump.drain(1.0)
     assert pump.run(come_back("abcdef>", "ghjkmn>")) == "ghjkmn>"
     assert [send.data for _, send in pump.sent] == [CTRL_C]
+
+
+@pytest.mark.parametrize("left", ["h", "half a line", "x" * 200])
+def test_what_was_left_half_typed_and_is_drawn_late_is_not_entered(left: str) -> None:
+    """The prompt stands alone for a moment; what is typed then is not read back where it should stand."""
+    editor = Editor("ghjkmn>")
+    pump = Pump(editor)
+    pump.drain(1.0)
+    pump.device.keys(left.encode(), pump.now)
+
+    def talk() -> Conversation[None]:
+        assert (yield from come_back("abcdef>", "ghjkmn>")) == "ghjkmn>"
+        yield from type_at(Keyboard(), "ghjkmn>", "echo bookkeeper")
+        yield Send(ENTER)
+
+    with contextlib.suppress(ShellLost):  # what stands there is no prompt of ours: another way is found
+        pump.run(talk())
+    pump.drain()
+    assert editor.entered in ([], ["echo bookkeeper"])
 
 
 @pytest.mark.parametrize("text", ["Username: ", "SAC>", "PS C:\\Windows> ", "C:\\Windows>"])
@@ -386,3 +408,136 @@ def test_a_shell_that_ended_leaves_the_one_it_was_started_from() -> None:
         pump.run(talk())
     assert lost.value.found == "cmd"
     assert pump.now < 10
+
+
+# --- through more ------------------------------------------------------------------------------------------------
+
+PAGED = "mnpqrs"  # printed behind the last page
+
+
+class More:
+    """Windows' ``more``, and a cmd behind it: a page, its prompt at the last row, a key, and the next page over it.
+
+    It knows nothing of the client: each key turns one page, ``q`` ends it. ``size``: rows of a page; ``repeat``: rows
+    that the screen shows again when a page is turned (a sampled screen that scrolled shows the end of the page before
+    above the new one). ``word``: what it waits with.
+    """
+
+    def __init__(self, lines: Sequence[str], size: int, *, word: str = "-- More  --", repeat: int = 0) -> None:
+        self.rows = [row for line in lines for row in wrapped(line)]
+        self.keys_read: list[bytes] = []
+        self._size, self._word, self._repeat = size, word, repeat
+        self._at = 0
+        self._started = self.ended = False
+        self._out: list[tuple[float, bytes]] = [(0.0, PROMPT.encode())]
+
+    def keys(self, data: bytes, now: float) -> None:
+        for byte in data:
+            key = bytes([byte])
+            if not self._started:
+                assert key == ENTER
+                self._started = True
+                self._show(now + 0.1)
+            elif self.ended:
+                raise AssertionError(f"{key!r} reached the prompt")
+            else:
+                self.keys_read.append(key)
+                if key == b"q":
+                    self._at = len(self.rows)
+                self._show(now + 0.1)
+
+    def _show(self, at: float) -> None:
+        rows = self.rows[max(0, self._at - self._repeat) : self._at + self._size]
+        self._at = min(len(self.rows), self._at + self._size) if self.keys_read[-1:] != [b"q"] else len(self.rows)
+        if self.keys_read[-1:] == [b"q"]:
+            rows = []
+        self.ended = self._at >= len(self.rows)
+        last = f"{PAGED}\r\n{PROMPT}" if self.ended else self._word
+        text = "\x1b[2J\x1b[H" + "".join(f"\x1b[{number};1H{row}" for number, row in enumerate(rows, start=1))
+        self._out.append((at, f"{text}\x1b[{len(rows) + 1};1H{last}".encode()))
+
+    def due(self) -> float | None:
+        return self._out[0][0] if self._out else None
+
+    def output(self, now: float) -> bytes:
+        data = b""
+        while self._out and self._out[0][0] <= now:
+            data += self._out.pop(0)[1]
+        return data
+
+
+def paged(more: More, *, most: int = 64 * 1024, timeout: float = 30.0) -> list[str]:
+    """What stands between the first row and the last marker, as a reader gets it."""
+
+    def read(rows: Iterable[Row]) -> list[str]:
+        texts = [row.text for row in rows]
+        return texts[: texts.index(PAGED)]
+
+    pump = Pump(more)
+    pump.drain(1.0)
+    return pump.run(submit(PROMPT, PAGED, 0, read, most=most, timeout=timeout, cleared=True, paged=True))
+
+
+NUMBERED = st.lists(
+    st.text(PRINTABLE, min_size=1, max_size=170) | st.sampled_from(["x", "x" * 80, "x" * 160, "7:x", "-- More  --x"]),
+    min_size=1,
+    max_size=70,
+).map(lambda lines: [f"{number}:{line}$" for number, line in enumerate(lines, start=1)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(NUMBERED, st.integers(1, 22), st.integers(0, 3))
+def test_pages_are_turned_one_by_one_and_put_together(lines: list[str], size: int, repeat: int) -> None:
+    """Numbered lines, long ones wrapped anywhere, pages of any size, and some rows of the page before shown again."""
+    more = More(lines, size, repeat=min(repeat, 22 - size))
+    rows = [row.rstrip() for row in more.rows]
+    assert paged(more, most=1 << 20) == rows
+    assert more.keys_read == [b" "] * ((len(more.rows) - 1) // size)
+
+
+@pytest.mark.parametrize(
+    "word", ["-- More  --", "-- More --", "-- Fortsetzung --", "-- Suite  --", "-- Más  --", "-- 続き --"]
+)
+def test_a_pager_is_known_in_every_language(word: str) -> None:
+    more = More([f"{number}:line$" for number in range(1, 60)], 20, word=word)
+    assert len(paged(more)) == 59
+    assert more.keys_read == [b" ", b" "]
+
+
+def test_a_flood_is_quit_after_enough_pages() -> None:
+    more = More([f"{number}:{'y' * 60}$" for number in range(1, 100_000)], 20)
+    shown = paged(more, most=8 * 1024)
+    assert more.keys_read[-1] == b"q"
+    assert set(more.keys_read[:-1]) == {b" "}
+    assert 8 * 1024 < sum(len(row) for row in shown) < 4 * 8 * 1024
+    assert len(more.keys_read) < 20
+
+
+def test_what_only_looks_like_a_pager_gets_one_blank_and_no_more() -> None:
+    """Output that ends a while in such a text: the blank waits, stands at the prompt then, and is taken back."""
+
+    def answer(line: str, editor: Editor) -> Iterable[tuple[float, str]]:
+        yield 0.1, "\x1b[2J\x1b[H1:one$\r\n-- More --"
+        yield 2.0, "\r\n2:two$\r\n"
+        yield 3.0, f"{PAGED}\r\n"
+
+    editor = Editor(PROMPT, answer=answer)
+    pump = Pump(editor)
+    pump.drain(1.0)
+
+    def read(rows: Iterable[Row]) -> list[str]:
+        return [row.text for row in rows]
+
+    rows = pump.run(submit(PROMPT, PAGED, 0, read, most=4096, timeout=30.0, cleared=True, paged=True))
+    assert [row for row in rows if row.endswith("$")] == ["1:one$", "2:two$"]
+    assert [send.data for _, send in pump.sent] == [ENTER, b" ", BACKSPACE]
+    assert (editor.entered, editor.line) == ([""], "")
+    assert pump.screen.line_to_cursor() == PROMPT
+
+
+def test_where_nothing_is_paged_such_a_text_gets_no_key() -> None:
+    editor = Editor(PROMPT, answer=lambda line, editor: [(0.1, "-- More --"), (2.0, f"\r\n{PAGED}\r\n")])
+    pump = Pump(editor)
+    pump.drain(1.0)
+    pump.run(submit(PROMPT, PAGED, 0, lambda rows: "", most=4096, timeout=30.0))
+    assert [send.data for _, send in pump.sent] == [ENTER]

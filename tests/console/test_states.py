@@ -15,8 +15,11 @@ from serialfix.console.states import BLANK, seen
         ('<?xml version="1.0"?>\r\n<machine-info>\r\n<name>not yet initialized</name>\r\n', "starting"),
         ("======== Microsoft Azure VM Health Report - Start 2026-01-02 ========\r\n{}\r\n", "health report"),
         ("Ubuntu 22.04.4 LTS vm ttyS0\r\n\r\nvm login: ", "linux"),
+        ("Ubuntu 22.04.4 LTS vm ttyS0\r\n\r\nvm login: ^[^I^[^I", "linux"),  # what we sent, echoed
         ("azureuser@vm:~$ ", "linux"),
         ("SAC>\r\nWaiting to reconnect...\r\n", "kernel debugger"),
+        ("SAC>0000\x03\x00\x39\x00\udca2r\udcfd\x13\udc9a\udc9foH\udcfe>\udce0iiii\x07", "kernel debugger"),  # packets
+        ("10000 bytes: caf\udce9, 10000 \udce9", "unknown"),
         ("*** Fatal System Error: 0x0000007b\r\n0: kd> ", "kernel debugger"),
         ('<PROPERTY NAME="STOPCODE" TYPE="string"><VALUE>"0xD1"</VALUE></PROPERTY>\r\n', "bugcheck"),
         ("!SAC>", "bugcheck"),
@@ -29,7 +32,7 @@ from serialfix.console.states import BLANK, seen
 )
 def test_a_state_is_named_and_said_in_one_sentence(shown: str, name: str) -> None:
     screen = Screen()
-    screen.feed(shown.encode())
+    screen.feed(shown.encode(errors="surrogateescape"))
     state = seen(screen)
     assert state.name == name
     assert state.sentence.endswith(".")

@@ -2,13 +2,13 @@ r"""Wine's cmd.exe as a shell in which the client reads exactly: how it is start
 
 Wine 8's cmd takes ``&&`` and ``||`` for ``&``, expands variables only after it has looked for ``>`` and ``&``, and has
 no certutil, no ``findstr /n`` and no ``find /c``. Those three are done by a script for Wine's own cscript
-(wine_exact.js), and all else (redirection, ``if errorlevel``, ``for /f``, markers broken by a caret) is cmd's own:
+(wine_exact.js), and all else (redirection, ``if errorlevel``, ``for /f``, markers broken by a caret) is cmd's own.
+Since variables come too late there, there are no words, and everything is typed each time:
 
->>> from serialfix.console.slices import line
->>> line(WINE, WINE.run("dir", True), WINE.digest, WINE.rows(False, 3, 9), begin="abcdefgh", end="jkmnpqrs")
-... # doctest: +NORMALIZE_WHITESPACE
-'echo abcd^efgh&dir>o 2>&1&(if errorlevel 1 (echo no>>o) else echo ok>>o)&call sum o&(for /f "delims=" %a in (\'rows.bat
- o 3 9\') do @echo.%a$)&echo jkmn^pqrs'
+>>> WINE.ask("abcdefgh", [Asked("dir", True), Asked("ver", True)], "few").text  # doctest: +NORMALIZE_WHITESPACE
+'cls&echo b^abcdefgh&call zero&dir>o 2>&1&(if errorlevel 1 >>o echo no abcdefgh)&(if not errorlevel 1
+ >>o echo ok abcdefgh)&call zero&ver>>o 2>&1&(if errorlevel 1 >>o echo no abcdefgh)&(if not errorlevel 1 >>o echo ok
+ abcdefgh)&call sum o&(for /f "delims=" %a in (\'rows.bat o 1 13\') do @echo.%a$)&echo e^abcdefgh'
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from serialfix.console.keyboard import Keyboard, vary_case
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Screen
 from serialfix.console.shells import set_prompt
-from serialfix.console.slices import Dialect, Shell, answer, plain, type_question
+from serialfix.console.slices import Asked, Dialect, Shell, Spoken, Way, answers, plain, type_question
 from serialfix.steps import Output
 from serialfix.venues.line import LiveLine, converse
 from serialfix.venues.process import Program
@@ -42,22 +42,61 @@ HERE = Path(__file__).parent
 INSTALL = "apt-get install --no-install-recommends wine wine64"
 
 
-def _rows(encoded: bool, first: int, last: int) -> str:
-    shown = f"rows.bat {'e' if encoded else 'o'} {first} {last}"
-    return f"(for /f \"delims=\" %a in ('{shown}') do @echo.%a$)"
+FIRST_FEW = 13  # lines that fit a cleared screen behind what is typed, its checksum and its number
 
 
-WINE = Dialect(
-    joint="&",
-    mark=lambda first, second: f"echo {first}^{second}",
-    run=lambda command, exact: (
-        f"{command if exact else vary_case(command)}>o 2>&1&(if errorlevel 1 (echo no>>o) else echo ok>>o)"
-    ),
-    digest="call sum o",
-    rows=_rows,
-    encode="call encode o e",
-    clear="cls",
-)
+@dataclass(frozen=True, slots=True)
+class Wine:
+    """The dialect of Wine's cmd. Its ``more`` shows no page with a prompt on a line of its own, so nothing is paged."""
+
+    together: int = 4
+    ways: tuple[Way, ...] = ("stream", "few")
+    instead: tuple[tuple[str, ...], Dialect] | None = None
+
+    def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
+        """Run the commands and show what they wrote."""
+        runs = "&".join(_run(key, command, ">>" if number else ">") for number, command in enumerate(commands))
+        return Spoken(_between(key, way, f"{runs}&call sum o{_show('o', way)}"))
+
+    def again(self, key: str, way: Way) -> Spoken:
+        """Show it again."""
+        return Spoken(_between(key, way, f"call sum o{_show('o', way)}"))
+
+    def encode(self, key: str, way: Way) -> Spoken:
+        """Make base64 of it and show that."""
+        return Spoken(_between(key, way, f"call encode o e{_show('e', way)}"))
+
+    def rows(self, key: str, first: int, last: int, *, encoded: bool) -> Spoken:
+        """Show the lines ``first`` to ``last``."""
+        return Spoken(_between(key, "few", _rows("e" if encoded else "o", first, last)), first=first)
+
+    def define(self, word: str) -> str:
+        """There are no words."""
+        raise KeyError(word)
+
+
+def _run(key: str, command: Asked, into: str) -> str:
+    text = command.text if command.exact else vary_case(command.text)
+    # Not every command of cmd sets its success; a digit in front of ">" would say which stream is meant; and the second
+    # "else" of a line is run in any case.
+    apart = " " if text[-1:].isdigit() else ""
+    said = f"(if errorlevel 1 >>o echo no {key})&(if not errorlevel 1 >>o echo ok {key})"
+    return f"call zero&{text}{apart}{into}o 2>&1&{said}"
+
+
+def _show(file: str, way: Way) -> str:
+    return "" if way == "head" else f"&{_rows(file, *((0, 0) if way == 'stream' else (1, FIRST_FEW)))}"
+
+
+def _rows(file: str, first: int, last: int) -> str:
+    return f"(for /f \"delims=\" %a in ('rows.bat {file} {first} {last}') do @echo.%a$)"
+
+
+def _between(key: str, way: Way, text: str) -> str:
+    return f"{'' if way == 'stream' else 'cls&'}echo b^{key}&{text}&echo e^{key}"
+
+
+WINE = Wine()
 
 
 @contextmanager
@@ -103,6 +142,7 @@ def _folder(prefix: Path) -> Path:
     for verb in ("sum", "encode", "rows"):
         # In a batch file cmd waits for cscript, which counts as a program with windows.
         (folder / f"{verb}.bat").write_text(f"@cscript //nologo C:\\s\\exact.js {verb} %*\r\n")
+    (folder / "zero.bat").write_text("@exit /b 0\r\n")
     return folder
 
 
@@ -143,8 +183,13 @@ class Console:
 
     async def ask(self, command: str, *, exact: bool = True, most: int = 64 * 1024, seconds: float = 30.0) -> Output:
         """Ask as the product does."""
-        typed = await self.run(type_question(self.keyboard, self.markers, self.shell, command, exact=exact))
-        return await self.run(answer(self.keyboard, self.markers, self.shell, typed, most=most, timeout=seconds))
+        (output,) = await self.ask_all(Asked(command, exact), most=most, seconds=seconds)
+        return output
+
+    async def ask_all(self, *asked: Asked, most: int = 64 * 1024, seconds: float = 30.0) -> list[Output]:
+        """Ask several commands in one exchange, as the product does."""
+        typed = await self.run(type_question(self.keyboard, self.markers, self.shell, asked))
+        return await self.run(answers(self.keyboard, self.markers, self.shell, typed, most=most, timeout=seconds))
 
     async def new_shell(self) -> None:
         """Open the line, again after a loss, and prepare a shell."""

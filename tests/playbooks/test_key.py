@@ -147,9 +147,13 @@ def test_a_stopped_scheduler_is_said_and_nothing_is_left() -> None:
 @pytest.mark.parametrize("how", ["refused", "removed", "blocked"])
 def test_where_system_is_refused_it_stops_and_takes_no_ownership(how: Any) -> None:
     ran = play(seed=1, prepare=lambda vm: setattr(vm, "system_tasks", how))
-    assert finding(ran).status == "unknown", said(ran)
-    assert "needs SYSTEM" in said(ran)
-    assert "Don't take ownership" in said(ran)
+    if how == "removed" and finding(ran).status == "fault":
+        # Whoever takes the task away was slower than the first look; what SYSTEM was to repair is not repaired.
+        assert "did not end within 45 s: security software may keep it from running" in said(ran)
+    else:
+        assert finding(ran).status == "unknown", said(ran)
+        assert "needs SYSTEM" in said(ran)
+        assert "Don't take ownership" in said(ran)
     assert not any(entry.get("name") == "takeown" for entry in ran.vm.journal)
     untouched(ran)
 

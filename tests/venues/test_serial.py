@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -11,7 +11,7 @@ from serialfix.console.dialogue import Send
 from serialfix.engine import Request
 from serialfix.errors import Bug, ConnectionLost, VmError
 from serialfix.simulator.faults import build
-from serialfix.simulator.knobs import PRESETS
+from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.simulator.line import Line
 from serialfix.steps import Command, Output, OutsideLook, Unknown
 from serialfix.venues.serial import CONNECTS, SerialVenue
@@ -52,10 +52,11 @@ class Console:
     dead: int = 99
     password: str = ""
     said: list[str] = field(default_factory=list)
+    knobs: Knobs = PRESETS["calm"]
 
     def __post_init__(self) -> None:
         self.vm = build(["healthy"], "2022", 7)
-        self.line = Breaking(Line(self.vm, PRESETS["calm"], 7, 0.0), self.breaks, self.dead)
+        self.line = Breaking(Line(self.vm, self.knobs, 7, 0.0), self.breaks, self.dead)
         login = Login(self.vm.user, "", self.password or self.vm.password)
         self.venue = SerialVenue(self.line, login, "nonce", self.said.append)
 
@@ -192,3 +193,87 @@ async def test_leaving_what_was_never_reached() -> None:
 async def test_what_is_no_command_is_a_bug() -> None:
     with pytest.raises(Bug):
         await Console().venue.ask([Request(OutsideLook(), 1, 1.0)])
+
+
+# --- many commands in one exchange -------------------------------------------------------------------------------
+
+VER = Command("cmd", "ver")
+WHO = Command("cmd", "whoami")
+
+
+def asked(it: Console, part: str) -> list[str]:
+    """The typed lines that our shell was given, which hold ``part``."""
+    return [line for line in it.lines(part) if "%_f%" in line]
+
+
+async def test_a_batch_whose_line_is_lost_before_enter_is_typed_again_whole() -> None:
+    it = Console(typing("whoami"))
+    answers = await it.ask(VER, WRITE, WHO)
+    assert all(isinstance(answer, Output) and answer.exit_code == 0 for answer in answers)
+    (line,) = asked(it, "reg add")
+    assert "whoami" in line.lower()
+
+
+async def test_a_write_of_a_batch_lost_after_enter_is_unknown_and_the_reads_are_asked_again_alone() -> None:
+    it = Console(entering("whoami"))
+    before, write, after = await it.ask(VER, WRITE, WHO)
+    assert isinstance(write, Unknown)
+    assert "lost after the command was entered" in write.reason
+    assert isinstance(before, Output)
+    assert isinstance(after, Output)
+    assert "Windows" in before.text
+    assert "\\" in after.text
+    assert it.line.opened == 2
+    together, first, second = (line.lower() for line in it.lines("%_f%"))
+    assert [part in together for part in ("ver", "reg add", "whoami")] == [True, True, True]
+    assert [part in first for part in ("ver", "reg add", "whoami")] == [True, False, False]
+    assert [part in second for part in ("ver", "reg add", "whoami")] == [False, False, True]
+    assert len(it.lines("reg add")) == 1
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+
+
+async def test_reads_of_a_batch_lost_after_enter_are_asked_again_together() -> None:
+    it = Console(entering("whoami"))
+    answers = await it.ask(VER, WHO)
+    assert all(isinstance(answer, Output) for answer in answers)
+    assert len(asked(it, "whoami")) == 2
+    assert all("ver" in line.lower() for line in asked(it, "whoami"))
+
+
+async def test_where_one_command_of_a_batch_hangs_the_others_have_their_answers() -> None:
+    it = Console()
+    hangs = Command("cmd", "timeout /t 900")
+    before, hung, after = await it.venue.ask([Request(command, 4096, 5.0) for command in (VER, hangs, WHO)])
+    assert isinstance(hung, Unknown)
+    assert "no answer within 5 s" in hung.reason
+    assert isinstance(before, Output)
+    assert isinstance(after, Output)
+    assert len(it.lines("timeout")) == 2  # with the others, and alone
+    assert it.line.opened == 1
+    await it.venue.leave()
+    assert it.channels() == (1, 1)
+
+
+async def test_a_write_in_a_batch_with_one_that_hangs_is_unknown_and_made_once_at_most() -> None:
+    it = Console()
+    hangs = Command("cmd", "timeout /t 900")
+    hung, write, after = await it.venue.ask([Request(command, 4096, 5.0) for command in (hangs, WRITE, WHO)])
+    assert isinstance(hung, Unknown)
+    assert isinstance(write, Unknown)
+    assert isinstance(after, Output)
+    assert len(it.lines("reg add")) == 1
+
+
+async def test_a_console_that_will_not_be_otherwise_ends_it_at_once() -> None:
+    it = Console(knobs=replace(PRESETS["calm"], port="linux"))
+    with pytest.raises(VmError, match="Linux") as caught:
+        await it.ask(VER, WHO)
+    assert caught.value.advice
+    assert it.line.opened == 1
+    await it.venue.leave()
+    taken = Console(knobs=replace(PRESETS["calm"], orphans=9))
+    with pytest.raises(VmError, match="nine"):
+        await taken.ask(VER)
+    assert taken.line.opened == 1
+    assert taken.channels()[1] == 0

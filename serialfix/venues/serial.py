@@ -39,6 +39,9 @@ DOUBTS = 1
 """How often a login that begins again without a word is tried once more, before it was ever taken: whoever types a
 wrong password again and again locks the account."""
 
+FOLDERS = 2
+"""How often making a folder has to fail, in as many shells, until answers are read off the screen instead."""
+
 LEAVES = 5
 """How often the console is tried to be left as it was found."""
 
@@ -83,6 +86,7 @@ class SerialVenue:
         self._power: Shell | None = None  # the PowerShell that stands at the cursor
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
+        self._failed = 0
         self._made = ""  # the folder that this session uses, also from the shell that follows one that is gone
         self._locked = False  # our channel asks for its login again, where we stood
         self._doubts = 0  # how often a login began again without a word; known to be right once it was taken
@@ -314,6 +318,9 @@ class SerialVenue:
             self._made = path
             self._progress(f"Answers are kept in {path} on the VM until we leave.")
             return
+        self._failed += 1
+        if self._failed < FOLDERS:
+            raise ShellLost("unknown")  # it may be the shell; another one tells
         self._no_folder = True
         self._progress("No folder could be made on the VM: answers are read off the screen, without a checksum.")
         if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):

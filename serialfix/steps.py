@@ -108,8 +108,8 @@ class Probe(Generic[T_co]):
 
     ``parse`` raises ``Unreadable`` and nothing else. ``why``: the question in plain words, for the person watching.
     ``say``: what was learnt, in a few words for the person watching. ``exact``: what is decided or put back by the
-    answer needs each of its characters, so one that was read off the screen, without a checksum, is none. ``most``: the largest answer in bytes;
-    ``timeout``: seconds for the whole exchange.
+    answer needs each of its characters, so one that was read off the screen, without a checksum, is none. ``most``:
+    the largest answer in bytes; ``timeout``: seconds for the whole exchange.
     """
 
     name: str

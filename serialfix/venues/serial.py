@@ -87,6 +87,8 @@ class SerialVenue:
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
         self._failed = 0
+        self._number = 0  # of the channel that was opened last
+        self._unnamed = False  # whether one may be ours whose name we never read
         self._made = ""  # the folder that this session uses, also from the shell that follows one that is gone
         self._locked = False  # our channel asks for its login again, where we stood
         self._doubts = 0  # how often a login began again without a word; known to be right once it was taken
@@ -141,6 +143,9 @@ class SerialVenue:
         if not known and self._channel:
             left.append(f"the command prompt {self._channel}")
             advice.append(f"at the SAC prompt: ch -cn {self._channel}")
+        if self._unnamed:
+            left.append("perhaps a command prompt, since the line was lost while it was opened")
+            advice.append("at the SAC prompt: ch lists them, ch -cn NAME closes one that nobody uses")
         for path in self._folders:
             left.append(f"the folder {path}, with what was read")
             advice.append(f"at a command prompt: rd /s /q {path}")
@@ -425,11 +430,19 @@ class SerialVenue:
     async def _open_channel(self) -> str:
         """Open a channel of ours, where all are taken in the place of one that may be closed. Raises NoWay."""
         try:
-            return await self._talk(open_channel(self._keyboard))
+            name = await self._talk(open_channel(self._keyboard))
         except AllTaken:
             if not await self._keep.make_room(self._talk, self._keyboard):
                 raise
-        return await self._talk(open_channel(self._keyboard))
+            name = await self._talk(open_channel(self._keyboard))
+        except ConnectionLost:
+            self._unnamed = True  # it may have been made, and nobody read its name
+            raise
+        number = int("".join(filter(str.isdigit, name)) or 0)
+        # Names count up, so one that follows the last one we know of says that none was made in between.
+        self._unnamed = self._unnamed and number != self._number + 1
+        self._number = number
+        return name
 
     async def _come_back(self) -> bool:
         """Whether a shell that we left without a word stands in the shown channel, at its prompt."""

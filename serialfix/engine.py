@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from serialfix import events
 from serialfix.errors import Bug, SerialfixError
 from serialfix.steps import (
+    Ahead,
     Change,
     Check,
     Choose,
@@ -36,10 +37,11 @@ from serialfix.steps import (
     Verdict,
     Verified,
     Wait,
+    growing,
 )
 
-CHECK_EVERY = 2.0
-"""Seconds between two looks at a change that has not come true yet."""
+CHECK_FIRST, CHECK_EVERY = 0.25, 2.0
+"""Seconds from a look at a change that has not come true yet to the next: at first, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,11 @@ class Engine:
         match step:
             case Look(probe, fresh):
                 return await self._look(probe, fresh=fresh)
+            case Ahead(probes, fresh):
+                for probe in probes if fresh else ():
+                    self._kept.pop(probe.query, None)
+                await self._fetch(probes)
+                return None
             case Do():
                 return await self._do(step)
             case Choose(question, choices, unattended):
@@ -327,8 +334,8 @@ class Engine:
         for change in step.changes:
             if change.flag and change.flag not in self._flags and self._mode != "diagnose":
                 return Done("declined", f"needs {change.flag}")
-        await self._fetch([change.before for change in step.changes])
-        await self._fetch([probe for change in step.changes for probe in change.impact])
+        impacts = [probe for change in step.changes for probe in change.impact]
+        await self._fetch([*(change.before for change in step.changes), *impacts])
         for change in step.changes:
             before = await self._look(change.before)
             if isinstance(before, Unknown):
@@ -471,10 +478,10 @@ class Engine:
     async def _settled(self, change: Change[Any], wanted: Callable[[Any], bool]) -> Any:
         """The object when it is as ``wanted``, or when the change's time to settle is over."""
         now = await self._look(change.before)
-        for _ in range(int(change.settle / CHECK_EVERY)):
+        for pause in growing(change.settle, CHECK_EVERY, CHECK_FIRST):
             if not isinstance(now, Unknown) and wanted(now):
                 break
-            await self._sleep(CHECK_EVERY)
+            await self._sleep(pause)
             self._kept.clear()  # what was looked at along the way is old by now
             now = await self._look(change.before, fresh=True)
         return now

@@ -187,6 +187,17 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Ask what is going to be looked at, in as few exchanges as the venue can. Sent back: nothing.
+
+    ``fresh``: also what is kept.
+    """
+
+    probes: tuple[Probe[Any], ...]
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Do:
     """Propose changes as one approval, then make them one by one. Sent back: ``Done``."""
 
@@ -219,7 +230,7 @@ class Note:
     text: str
 
 
-Step: TypeAlias = Look | Do | Choose | Note | Wait
+Step: TypeAlias = Look | Ahead | Do | Choose | Note | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +245,14 @@ def look(probe: Probe[T], *, fresh: bool = False) -> Generator[Step, Any, T | Un
     """Ask a probe; ``fresh`` asks the VM again even when the answer is still kept."""
     answer: T | Unknown = yield Look(probe, fresh)
     return answer
+
+
+def ahead(*probes: Probe[Any], fresh: bool = False) -> Generator[Step, Any, None]:
+    """Have ``probes`` asked together, since the next looks are at them; each exchange costs two round trips.
+
+    ``fresh``: the VM is asked again even for answers that are still kept.
+    """
+    yield Ahead(probes, fresh)
 
 
 def do(title: str, finding: Finding, *changes: Change[Any]) -> Generator[Step, Any, Done]:
@@ -256,6 +275,20 @@ def note(text: str) -> Generator[Step, Any, None]:
 def wait(seconds: float, why: str) -> Generator[Step, Any, None]:
     """Let time pass in the VM's world."""
     yield Wait(seconds, why)
+
+
+def growing(total: float, longest: float, first: float = 0.5) -> Generator[float, None, None]:
+    """Pauses between looks at what needs a while: short ones at first, each twice the last, ``total`` in all.
+
+    >>> list(growing(10.0, 3.0))
+    [0.5, 1.0, 2.0, 3.0, 3.0, 0.5]
+    """
+    pause = first
+    while total > 0:
+        pause = min(pause, longest, total)
+        yield pause
+        total -= pause
+        pause *= 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serialfix import events
-from serialfix.engine import CHECK_EVERY, Decision, Interrupted, judge
+from serialfix.engine import CHECK_EVERY, CHECK_FIRST, Decision, Interrupted, judge
 from serialfix.errors import Bug, ConnectionLost, VmError
 from serialfix.steps import (
     EXIT_CODES,
@@ -25,6 +25,7 @@ from serialfix.steps import (
     Status,
     Step,
     Unknown,
+    ahead,
     choose,
     do,
     look,
@@ -105,6 +106,22 @@ def test_the_first_probes_of_the_chosen_checks_go_together() -> None:
     only.run(playbook(*checks), only=["b", "c"])
     assert only.world.asked == [("get b", "get c")]
     assert list(only.engine.findings) == ["b", "c"]
+
+
+def test_what_is_going_to_be_looked_at_comes_in_one_ask_and_anew_only_where_that_is_wanted() -> None:
+    def run() -> Steps:
+        yield from look(probe("a"))
+        yield from ahead(probe("a"), probe("b"), probe("c"))  # a is kept
+        play.world.numbers["b"] = 8
+        old = yield from look(probe("b"))
+        yield from ahead(probe("a"), probe("b"), fresh=True)
+        new = yield from look(probe("b"))
+        return ok("a", f"{old} {new}")
+
+    play = Play(World({"a": 1, "b": 2, "c": 3}))
+    play.run(playbook(check("a", run)))
+    assert play.world.asked == [("get a",), ("get b", "get c"), ("get a", "get b")]
+    assert play.engine.findings["a"].evidence == ("2 8",)
 
 
 def test_a_change_empties_the_store() -> None:
@@ -406,10 +423,11 @@ def test_a_change_is_given_time_to_come_true() -> None:
 
     play.world.lose = slow
     assert play.run(playbook(check("a", repairing(set_to("a", 1, settle=60.0))), seen=[ok("seen")])) == "fixed"
-    assert play.slept == [CHECK_EVERY] * 3
+    assert play.slept == [CHECK_FIRST, 2 * CHECK_FIRST, 4 * CHECK_FIRST]
     never = Play(World({"a": 0}, deaf={"a"}))
     never.run(playbook(check("a", repairing(set_to("a", 1, settle=10.0)))))
     assert sum(never.slept) == 10.0
+    assert max(never.slept) == CHECK_EVERY
 
 
 def test_a_change_its_check_and_the_look_at_the_next_object_go_in_one_ask() -> None:
@@ -439,7 +457,7 @@ def test_the_before_values_of_a_proposal_come_in_one_ask() -> None:
     play = Play(World({"a": 0, "b": 4, "who": 7}), person=Person([Decision(False, "engineer")]))
     impact: Probe[str] = Probe("who", "who", "", Command("cmd", "get who"), lambda output: output.text.strip())
     play.run(playbook(check("x", repairing(set_to("b", 1, impact=(impact,)), set_to("a", 1)))))
-    assert play.world.asked == [("get a",), ("get b",), ("get who",)]  # what is kept is not asked again
+    assert play.world.asked == [("get a",), ("get b", "get who")]  # what is kept is not asked again
     other = Play(World({"a": 0, "b": 4, "c": 5}), person=Person([Decision(False, "engineer")]))
     other.run(playbook(check("x", repairing(set_to("c", 1), set_to("b", 1)))))
     assert other.world.asked == [("get a",), ("get c", "get b")]

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serialfix import steps
 from serialfix.steps import (
+    Ahead,
     Choose,
     Command,
     Do,
@@ -24,8 +27,10 @@ from serialfix.steps import (
     Unknown,
     Unreadable,
     Wait,
+    ahead,
     choose,
     do,
+    growing,
     look,
     note,
     wait,
@@ -48,6 +53,7 @@ def drive(generator: Generator[Step, Any, Any], answer: Any) -> tuple[Step, Any]
     [
         (look(PROBE), Look(PROBE, False), "10.0"),
         (look(PROBE, fresh=True), Look(PROBE, True), Unknown("no answer")),
+        (ahead(PROBE, PROBE, fresh=True), Ahead((PROBE, PROBE), True), None),
         (do("t", FINDING), Do("t", FINDING, ()), Done("failed", "why")),
         (choose("q", ("a", "b"), unattended="b"), Choose("q", ("a", "b"), "b"), "a"),
     ],
@@ -105,3 +111,13 @@ def test_a_bare_command_does_not_type_check(tmp_path: Path) -> None:
     assert f"bare_command.py:{line}: error:" in errors[0]
     assert '"Command"' in errors[0]
     assert errors[0].endswith("[misc]")
+
+
+@given(st.floats(0.0, 600.0), st.floats(0.1, 60.0), st.floats(0.05, 10.0))
+def test_pauses_grow_to_the_longest_and_are_as_long_together_as_was_asked_for(
+    total: float, longest: float, first: float
+) -> None:
+    pauses = list(growing(total, longest, first))
+    assert sum(pauses) == pytest.approx(total)
+    assert all(0 < pause <= longest for pause in pauses)
+    assert pauses[:-1] == sorted(pauses[:-1])

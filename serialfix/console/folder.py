@@ -32,7 +32,8 @@ POWERSHELL = r"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe"  # r
 FIRST_FEW = 13  # lines that fit a cleared screen behind a question, its checksum and its number
 
 _DIGEST = 'certutil -hashfile o SHA256&find /c /v "" <o'
-_LINES = '(for /f "delims=" %a in (\'findstr /n "^" o\') do @echo(%a$)'
+_LINES = '(for /f "delims=" %a in (\'findstr /n "^" {}\') do @echo(%a$)'
+_COUNT = 'find /c /v "" <e'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Cmd:
 
     def encode(self, key: str, way: Way) -> Spoken:
         """Make base64 of it and show that."""
+        if way == "pages":
+            return Spoken(f"cls&%_f%{key}%_g%{self.encoder})&%_x%", ("_f", "_g", "_x"))
         some = "" if way == "stream" else _chosen(1, 2)
         return Spoken(f"{_clear(way)}%_f%{key}%_g%%_b%)&%_p% e{some}%_e%%_q%", ("_f", "_g", "_b", "_p", "_e", "_q"))
 
@@ -87,11 +90,12 @@ class Cmd:
             "_f": "for %k in (",
             "_g": ") do @(echo b%k&(",
             "_r": " 2>&1&&echo ok %k||echo no %k",
-            "_z": f"{self.digest}&{_LINES}&echo e%k)",
+            "_z": f"{self.digest}&{_LINES.format('o')}&echo e%k)",
             # Everything that is shown goes through more: what it stops in front of has been seen.
-            "_y": f"(echo b%k&{self.digest}&{_LINES})|more&echo e%k)",
+            "_y": f"(echo b%k&{self.digest}&{_LINES.format('o')})|more&echo e%k)",
             "_h": self.digest,
-            "_b": f'{self.encoder}&find /c /v "" <e',
+            "_x": f"(echo b%k&{_COUNT}&{_LINES.format('e')})|more&echo e%k)",
+            "_b": f"{self.encoder}&{_COUNT}",
             "_p": '(for /f "delims=" %a in (\'findstr /n "^"',
             "_e": "') do @echo(%a$)",
             "_q": "&echo e%k)",
@@ -171,6 +175,10 @@ def prepare(
     if keyboard.sampled:
         shell.way = "pages"
     core = shell.dialect.ask("", (), shell.way).words
+    if keyboard.sampled:
+        core = tuple(
+            dict.fromkeys((*core, *shell.dialect.encode("", shell.way).words))
+        )  # a certificate is a line longer than such a screen
     words = "&".join(shell.dialect.define(word) for word in core)
     protect = f"icacls {path} {rights}>nul&&cd /d {path}"
     again = f"cd /d {path}"

@@ -20,6 +20,7 @@ from serialfix.playbooks.certificate_renewal import (
     Seen,
     finding,
     held,
+    holding,
     looked,
     proposed,
     renew,
@@ -28,8 +29,12 @@ from serialfix.steps import Change, Finding, Step, Unknown, Unreadable, look
 from serialfix.windows import certificate_changes, key_file, probes
 from serialfix.windows.certificate_store import MY, REMOTE_DESKTOP, Contents, Entry
 from serialfix.windows.clock import NEWEST_EVENT, NOW, Clock, Clocks
+from serialfix.windows.rdp_look import RdpLook
 
 __all__ = ["CHECK", "DOCS", "changes_for", "check_certificate"]
+
+FIRST = (probes.LISTENER, *holding(REMOTE_DESKTOP))
+"""What it begins with. Where there is no such store, the question about its contents is answered by that."""
 
 CONTAINER = "TSSecKeySet1"
 """The container of the key that Windows makes for Remote Desktop; only its file can be told by name."""
@@ -243,6 +248,9 @@ def _shows_one_in_date(seen: Seen) -> bool:
 def _clocks(seen: Seen) -> Generator[Step, Any, Clocks]:
     """The VM's clock, and ours as the look from outside noted it, even where it did not get there."""
     ours = None if isinstance(seen.outside, Unknown) else seen.outside.at
+    if isinstance(seen.inside, RdpLook):
+        # It was made by the VM's clock, about when ours was read; to start PowerShell once more takes seconds.
+        return Clocks(Clock(seen.inside.at, exact=True), ours)
     now = yield from look(NOW)
     if not isinstance(now, Unknown):
         return Clocks(Clock(now, exact=True), ours)

@@ -9,8 +9,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from serialfix.playbooks.listener import inside_now, outside_now, restart, unseen
-from serialfix.steps import Change, Finding, Step, Unknown, do, look, wait
+from serialfix.playbooks.listener import inside_now, outside_now, restart, restarting, unseen
+from serialfix.steps import Change, Finding, Probe, Step, Unknown, ahead, do, growing, look, wait
 from serialfix.windows import (
     certificate_changes,
     certificate_store,
@@ -31,8 +31,10 @@ MADE, FAILED = 1056, (1057, 1058)
 NEEDED = (("CryptSvc", 2), ("KeyIso", 3), ("SessionEnv", 3))
 """Services without which Windows makes no certificate, and how each starts on a healthy machine (2.3)."""
 
-PATIENCE, STEP = 60, 5
-"""Seconds for which a new certificate is waited for, and between two looks."""
+PATIENCE, STEP = 60.0, 5.0
+"""Seconds for which a new certificate is waited for, and at most between two looks."""
+ANSWERS = 15.0
+"""Seconds for which it is waited for that Remote Desktop shows it."""
 
 WHY_RESTART = "SessionEnv makes the new certificate, and Remote Desktop takes it when it starts."
 
@@ -93,19 +95,26 @@ def finding(status: Any, title: str, *evidence: str, advice: str = "") -> Findin
     return Finding(CHECK, status, title, evidence, advice, DOCS)
 
 
+def holding(store: str) -> tuple[Probe[Any], ...]:
+    """What ``held`` looks at."""
+    return (certificate_store.STORES, certificate_store.contents(store))
+
+
 def held(store: str, *, fresh: bool = False) -> Generator[Step, Any, Contents | Unknown]:
     """What is in a certificate store; nothing where there is no such store."""
-    stores = yield from look(certificate_store.STORES, fresh=fresh)
+    yield from ahead(*holding(store), fresh=fresh)
+    stores = yield from look(certificate_store.STORES)
     if isinstance(stores, Unknown):
         return stores
     if store.lower() not in stores:
         return Contents()
-    return (yield from look(certificate_store.contents(store), fresh=fresh))
+    return (yield from look(certificate_store.contents(store)))
 
 
 def renew(wanted: Renewal) -> Generator[Step, Any, Finding]:
     """Propose the changes; when they are made, see whether there is a new certificate that Remote Desktop shows."""
     fault = wanted.fault
+    yield from ahead(probes.ELEVATED, *(probes.start_type(name) for name, _ in NEEDED), *restarting())
     elevated = yield from look(probes.ELEVATED)
     if elevated is False:
         return finding(
@@ -177,7 +186,7 @@ def _renewed(wanted: Renewal) -> Generator[Step, Any, Finding]:
         failed = not isinstance(events, Unknown) and bool(events) and events[0].number in FAILED
         return finding(
             "fault",
-            f"Windows made no new certificate within {PATIENCE} seconds",
+            f"Windows made no new certificate within {PATIENCE:.0f} seconds",
             *evidence,
             advice="Windows says that it could not make one: look at the permissions of the folder MachineKeys and of "
             "the store's registry key."
@@ -197,24 +206,24 @@ def _renewed(wanted: Renewal) -> Generator[Step, Any, Finding]:
 def _new(wanted: Renewal) -> Generator[Step, Any, Entry | None]:
     """The self-signed certificate that stands for those that went, when it is in the store."""
     gone = {entry.thumbprint for entry, _ in wanted.delete}
-    for _ in range(PATIENCE // STEP):
+    for pause in growing(PATIENCE, STEP):
         store = yield from held(REMOTE_DESKTOP, fresh=True)
         if isinstance(store, Contents):
             found = [entry for entry in store.entries if entry.self_signed and entry.thumbprint not in gone]
             if found:
                 return max(found, key=lambda entry: entry.not_after)
-        yield from wait(STEP, "Windows may need a while to make a certificate")
+        yield from wait(pause, "Windows may need a while to make a certificate")
     return None
 
 
 def _answers(new: Entry) -> Generator[Step, Any, Seen]:
     """How Remote Desktop answers, as soon as it shows the new certificate; at the end, as it does then."""
     seen = yield from looked(fresh=True)
-    for _ in range(5):
+    for pause in growing(ANSWERS, 3.0):
         best = seen.best
         if best is None or (best.certificate is not None and best.certificate.sha1 == new.thumbprint):
             break
-        yield from wait(3.0, "the service may need a while to listen")
+        yield from wait(pause, "the service may need a while to listen")
         seen = yield from looked(fresh=True)
     return seen
 

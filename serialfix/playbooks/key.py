@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from serialfix.playbooks.listener import listener_now, restart, seen_now, unseen
-from serialfix.steps import Finding, Probe, Status, Step, Unknown, do, look, wait
+from serialfix.steps import Finding, Probe, Status, Step, Unknown, ahead, do, growing, look, wait
 from serialfix.windows import key_file, key_rights, probes, sddl, system_helper
 from serialfix.windows.rdp_look import RdpLook
 from serialfix.windows.schannel_events import KEY_REFUSED
@@ -23,8 +23,8 @@ CHECK = "key"
 DOCS = "https://learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-rdp-internal-error"
 HANDSHAKE = ("neg_failure", "tls_reset", "tls_alert", "tls_stall")
 """How a look ends when Remote Desktop answers and the encryption fails, for a key or for other reasons (8.2)."""
-LOOKS = 10
-"""How many looks, three seconds apart, a restarted service has to answer."""
+PATIENCE = 30.0
+"""Seconds that a restarted service has to answer."""
 
 NEEDS_SYSTEM = "Who may read Remote Desktop's private key: needs SYSTEM"
 NO_OWNERSHIP = (
@@ -41,6 +41,7 @@ def check_key() -> Generator[Step, Any, Finding]:
         return _finding("ok", title, "the handshake succeeds, which takes the key; who may read it was not looked at")
     evidence = [str(seen) if isinstance(seen, Unknown) else _shown(seen)]
 
+    yield from ahead(key_file.MACHINE_GUID, KEY_REFUSED)
     guid = yield from look(key_file.MACHINE_GUID)
     if isinstance(guid, Unknown):
         return _finding("unknown", "The key file's name could not be found out", *evidence, guid.reason)
@@ -73,6 +74,7 @@ def check_key() -> Generator[Step, Any, Finding]:
 
 def _judge(guid: str, evidence: list[str]) -> Generator[Step, Any, Finding]:
     """Read the access list, directly where an administrator may, else as SYSTEM; and mend it where that is needed."""
+    yield from ahead(key_file.BUILD, probes.ELEVATED, probes.service("Schedule"))
     build = yield from look(key_file.BUILD)
     if isinstance(build, Unknown):
         return _finding("unknown", "The build of Windows could not be read", *evidence, build.reason)
@@ -103,6 +105,7 @@ def _new_helper(otherwise: Finding) -> Generator[Step, Any, Helper | Finding]:
     def without(why: str, advice: str = "") -> Finding:
         return replace(otherwise, evidence=(*otherwise.evidence, why), advice=advice or otherwise.advice)
 
+    yield from ahead(probes.ELEVATED, probes.service("Schedule"))
     elevated = yield from look(probes.ELEVATED)
     if elevated is False:
         why = "this login is not elevated (whoami /groups shows no high integrity level)"
@@ -196,10 +199,10 @@ def _afterwards(reader: Probe[Dacl], before: Dacl, fault: Finding) -> Generator[
 def _settled() -> Generator[Step, Any, RdpLook | Unknown]:
     """How Remote Desktop answers when it has had time to start."""
     seen = yield from seen_now(fresh=True)
-    for _ in range(LOOKS):
+    for pause in growing(PATIENCE, 3.0):
         if unseen(seen) or (isinstance(seen, RdpLook) and seen.healthy):
             break
-        yield from wait(3.0, "the service may need a while to listen")
+        yield from wait(pause, "the service may need a while to listen")
         seen = yield from seen_now(fresh=True)
     return seen
 

@@ -7,7 +7,7 @@ this order; 0a.1: the look from outside is trusted most.
 from collections.abc import Generator
 from typing import Any
 
-from serialfix.steps import Step, Unknown, look
+from serialfix.steps import Probe, Step, Unknown, ahead, look
 from serialfix.windows import changes, probes
 from serialfix.windows.inside_look import CLIENT_OFF, inside
 from serialfix.windows.rdp_look import RdpLook
@@ -56,12 +56,18 @@ def unseen(seen: RdpLook | Unknown) -> bool:
     return isinstance(seen, Unknown) or seen.verdict in UNSEEN
 
 
+def restarting() -> tuple[Probe[Any], ...]:
+    """What ``restart`` looks at."""
+    return (probes.service("SessionEnv"), probes.TERMSERVICE, probes.TERMSERVICE_DEPENDENTS)
+
+
 def restart(*, why: str, start: bool) -> Generator[Step, Any, tuple[changes.AnyChange, ...] | Unknown]:
     """The changes that restart SessionEnv and TermService, with the services that need it; or what could not be read.
 
     ``start``: a SessionEnv that does not run is started; otherwise it is left alone.
     """
     made: list[changes.AnyChange] = []
+    yield from ahead(*restarting())
     session_env = yield from look(probes.service("SessionEnv"))
     if isinstance(session_env, Unknown):
         return session_env

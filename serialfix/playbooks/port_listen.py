@@ -7,7 +7,7 @@ again a minute later, since watchdogs bring services back.
 from collections.abc import Generator
 from typing import Any
 
-from serialfix.steps import Finding, Status, Step, Unknown, look, wait
+from serialfix.steps import Finding, Status, Step, Unknown, ahead, growing, look, wait
 from serialfix.windows import changes, probes
 from serialfix.windows.netstat import Socket
 from serialfix.windows.services import Service
@@ -17,8 +17,8 @@ DOCS = "https://learn.microsoft.com/windows-server/remote/remote-desktop-service
 
 LATER = 60.0
 """Seconds after which it is looked at once more."""
-PATIENCE = 10
-"""How many looks, three seconds apart, a restarted service has to listen."""
+PATIENCE = 30.0
+"""Seconds that a restarted service has to listen."""
 NOT_ASKED_FOR = "nothing was changed"
 """What the engine says of a proposal in a diagnosis: there is nothing to try next then."""
 
@@ -46,12 +46,13 @@ def strangers(rows: tuple[Socket, ...], service: Service) -> tuple[int, ...]:
 
 def listens(port: int) -> Generator[Step, Any, bool]:
     """Does Remote Desktop listen now, and nobody else? It may need a few seconds."""
-    for _ in range(PATIENCE):
-        service = yield from look(probes.TERMSERVICE, fresh=True)
-        rows = yield from look(probes.listening(port), fresh=True)
+    for pause in growing(PATIENCE, 3.0):
+        yield from ahead(probes.TERMSERVICE, probes.listening(port), fresh=True)
+        service = yield from look(probes.TERMSERVICE)
+        rows = yield from look(probes.listening(port))
         if isinstance(service, Service) and not isinstance(rows, Unknown) and rows:
             return service.state == "running" and not strangers(rows, service)
-        yield from wait(3.0, "the service may need a while to listen")
+        yield from wait(pause, "the service may need a while to listen")
     return False
 
 
@@ -63,10 +64,11 @@ def listens_later(port: int) -> Generator[Step, Any, bool]:
 
 def restart() -> Generator[Step, Any, tuple[changes.AnyChange, ...] | Unknown]:
     """The changes that make Remote Desktop listen anew, with the services that need it; or what could not be read."""
-    service = yield from look(probes.TERMSERVICE, fresh=True)
+    yield from ahead(probes.TERMSERVICE, probes.TERMSERVICE_DEPENDENTS, fresh=True)
+    service = yield from look(probes.TERMSERVICE)
     if isinstance(service, Unknown):
         return service
-    dependents = yield from look(probes.TERMSERVICE_DEPENDENTS, fresh=True)
+    dependents = yield from look(probes.TERMSERVICE_DEPENDENTS)
     if isinstance(dependents, Unknown):
         return dependents
     why = "It takes its port only when it starts. Sessions are cut."

@@ -10,7 +10,7 @@ from typing import Any
 
 from serialfix.playbooks import certificate, key, port
 from serialfix.playbooks.listener import inside_now, listener_now, outside_now, unseen
-from serialfix.steps import Check, Finding, Playbook, Step, Unknown, Verified, do, look, wait
+from serialfix.steps import Check, Finding, Playbook, Step, Unknown, Verified, ahead, do, growing, look, wait
 from serialfix.windows import changes, probes, tls
 from serialfix.windows.rdp_look import RdpLook
 from serialfix.windows.services import Service
@@ -25,8 +25,10 @@ NETWORK = (
 )
 NOT_STEADY = "Remote Desktop answers now and then, not steadily"
 
-LISTENS_AGAIN = 20
-"""How many looks, three seconds apart, a restarted service has to answer."""
+LISTENS_AGAIN = 60.0
+"""Seconds that a restarted service has to answer three times in a row."""
+STEADY = 3.0
+"""Seconds between those three."""
 
 
 def check_outside() -> Generator[Step, Any, Finding]:
@@ -121,6 +123,7 @@ def check_tls() -> Generator[Step, Any, Finding]:
         advice="Switch TLS 1.2 on for servers and restart the Remote Desktop service. TLS 1.0 and 1.1 stay as they "
         "are: clients of today do not need them.",
     )
+    yield from ahead(probes.ELEVATED, probes.TERMSERVICE, probes.TERMSERVICE_DEPENDENTS)
     elevated = yield from look(probes.ELEVATED)
     if elevated is False:
         return _tls(
@@ -216,15 +219,18 @@ def verify(changed: bool) -> Generator[Step, Any, tuple[tuple[Finding, ...], Ver
 def _steadily(look_there: Any) -> Generator[Step, Any, tuple[RdpLook | Unknown, bool]]:
     """Look until it was healthy three times in a row: the last look, and whether it came to that."""
     seen: RdpLook | Unknown = yield from look_there()
-    healthy = 0
-    for _ in range(LISTENS_AGAIN):
+    healthy, waited = 0, 0.0
+    pauses = growing(LISTENS_AGAIN, STEADY)
+    while waited < LISTENS_AGAIN:
         if isinstance(seen, Unknown) or unseen(seen):
             break
         healthy = healthy + 1 if seen.healthy else 0
         if healthy == 3:
             return seen, True
         why = "three healthy answers in a row are wanted" if healthy else "the service may need a while to listen"
-        yield from wait(3.0, why)
+        pause = STEADY if healthy else next(pauses)
+        yield from wait(pause, why)
+        waited += pause
         seen = yield from look_there(fresh=True)
     return seen, False
 
@@ -244,7 +250,7 @@ PLAYBOOK = Playbook(
     checks=(
         Check(SYMPTOM, "Look at Remote Desktop from outside", ARTICLE, (probes.OUTSIDE,), check_outside),
         Check(INSIDE, "Look at it from inside the VM", ARTICLE, (probes.LISTENER,), check_inside),
-        Check(port.CHECK, "The port that Remote Desktop listens on", port.DOCS, (probes.LISTENER,), port.check_port),
+        Check(port.CHECK, "The port that Remote Desktop listens on", port.DOCS, port.FIRST, port.check_port),
         Check("tls", "TLS versions that Remote Desktop may use", TLS_DOCS, (probes.TLS_PROTOCOLS,), check_tls),
         Check(
             key.CHECK,
@@ -253,9 +259,7 @@ PLAYBOOK = Playbook(
             (probes.LISTENER,),
             key.check_key,
         ),
-        Check(
-            certificate.CHECK, "Its certificate", certificate.DOCS, (probes.LISTENER,), certificate.check_certificate
-        ),
+        Check(certificate.CHECK, "Its certificate", certificate.DOCS, certificate.FIRST, certificate.check_certificate),
     ),
     verify=verify,
 )

@@ -16,7 +16,7 @@ from serialfix.simulator import stores
 from serialfix.simulator.faults import FAULTS
 from serialfix.simulator.knobs import PRESETS
 from serialfix.simulator.vm import Vm
-from serialfix.steps import Check, Do, Done, Finding, Look, Playbook, Step, Unknown, Wait
+from serialfix.steps import Ahead, Check, Do, Done, Finding, Look, Playbook, Step, Unknown, Wait
 from serialfix.windows import probes
 from serialfix.windows.certificate_store import REMOTE_DESKTOP, Broken, Contents, Entry
 from serialfix.windows.clock import Clock, Clocks
@@ -104,7 +104,7 @@ def play(
                 if answer.outcome == "made":
                     after(told)
             else:
-                assert isinstance(step, Wait)
+                assert isinstance(step, Ahead | Wait)
     except StopIteration as end:
         return end.value, proposed
 

@@ -16,7 +16,7 @@ from serialfix.simulator.faults import FAULTS
 from serialfix.simulator.knobs import PRESETS
 from serialfix.simulator.security import Ace, Descriptor
 from serialfix.simulator.vm import Vm
-from serialfix.steps import Change, Check, Do, Done, Finding, Look, Playbook, Step, Unknown, Verified, Wait
+from serialfix.steps import Ahead, Change, Check, Do, Done, Finding, Look, Playbook, Step, Unknown, Verified, Wait
 from serialfix.windows import probes, sddl
 from serialfix.windows.key_file import FOLDER
 from serialfix.windows.listener import Listener
@@ -254,7 +254,7 @@ def drive(answers: Mapping[str, Any] | None = None, done: Done = MADE) -> tuple[
             case Do():
                 proposed.append(step)
                 answer = done
-            case Wait():
+            case Ahead() | Wait():
                 answer = None
             case _:
                 raise AssertionError(f"unexpected {step}")

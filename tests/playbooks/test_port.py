@@ -23,7 +23,7 @@ from serialfix.simulator.port_use import is_excluded
 from serialfix.simulator.registry import REG_DWORD, REG_SZ
 from serialfix.simulator.services import RUNNING, STOPPED
 from serialfix.simulator.vm import Vm
-from serialfix.steps import Check, Choose, Finding, Look, Note, Playbook, Step, Unknown, Verified
+from serialfix.steps import Ahead, Check, Choose, Finding, Look, Note, Playbook, Step, Unknown, Verified
 from serialfix.windows import probes
 from serialfix.windows.listener import Listener
 from serialfix.windows.netstat import Socket
@@ -522,7 +522,7 @@ def decide(**answers: Any) -> tuple[Finding, list[Choose]]:
             case Choose():
                 chosen.append(step)
                 answer = LEAVE
-            case Note():
+            case Ahead() | Note():
                 answer = None
             case _:
                 raise AssertionError(f"unexpected {step}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serialfix.playbooks import port_free, port_holder, port_listen
 from serialfix.playbooks.port_holder import UNTOUCHABLE, Holder
-from serialfix.steps import Do, Done, Finding, Look, Step, Unknown, Wait
+from serialfix.steps import Ahead, Do, Done, Finding, Look, Step, Unknown, Wait
 from serialfix.windows.netstat import Socket
 from serialfix.windows.registry import Value
 from serialfix.windows.services import Service
@@ -136,6 +136,8 @@ class World:
                     answer = self.make(step)
                 case Wait(seconds):
                     self.later(seconds)
+                    answer = None
+                case Ahead():
                     answer = None
                 case _:
                     raise AssertionError(f"unexpected {step}")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.playbooks.port_listen import in_order, listens, loopback, strangers
-from serialfix.steps import Look, Unknown, Wait
+from serialfix.playbooks.port_listen import PATIENCE, in_order, listens, loopback, strangers
+from serialfix.steps import Ahead, Look, Unknown, Wait
 from serialfix.windows.netstat import Socket
 from serialfix.windows.services import Service
 
@@ -42,18 +42,19 @@ def test_remote_desktop_itself_is_no_stranger_and_all_others_that_matter_are(row
 
 
 @pytest.mark.parametrize(
-    ("service", "rows", "answer", "waits"),
+    ("service", "rows", "answer", "waited"),
     [
         (TERM, (row("0.0.0.0", 500),), True, 0),
         (TERM, (row("0.0.0.0", 600),), False, 0),
         (Service("TermService", "stopping", 500), (row("0.0.0.0", 500),), False, 0),
-        (TERM, (), False, 10),
-        (TERM, Unknown("lost"), False, 10),
-        (Unknown("lost"), (row("0.0.0.0", 500),), False, 10),
+        (TERM, (), False, PATIENCE),
+        (TERM, Unknown("lost"), False, PATIENCE),
+        (Unknown("lost"), (row("0.0.0.0", 500),), False, PATIENCE),
     ],
 )
-def test_listens(service: object, rows: object, answer: bool, waits: int) -> None:
-    generator, waited = listens(3389), 0
+def test_listens(service: object, rows: object, answer: bool, waited: float) -> None:
+    generator, passed = listens(3389), 0.0
+    new: set[str] = set()
     given_: object = None
     ended: list[bool] = []
     while not ended:
@@ -63,12 +64,18 @@ def test_listens(service: object, rows: object, answer: bool, waits: int) -> Non
             ended.append(end.value)
             break
         if isinstance(step, Wait):
-            waited, given_ = waited + 1, None
+            passed, given_ = passed + step.seconds, None
+            new.clear()
+            continue
+        if isinstance(step, Ahead):
+            assert step.fresh, "what was seen before says nothing about now"
+            new |= {probe.name for probe in step.probes}
+            given_ = None
             continue
         assert isinstance(step, Look)
-        assert step.fresh, "what was seen before says nothing about now"
+        assert step.probe.name in new
         given_ = service if step.probe.name == "termservice" else rows
-    assert (ended, waited) == ([answer], waits)
+    assert (ended, passed) == ([answer], waited)
 
 
 @given(st.lists(st.sampled_from("ABC"), unique=True), st.lists(st.sampled_from("abcX")))

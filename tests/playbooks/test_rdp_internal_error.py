@@ -23,7 +23,7 @@ from serialfix.playbooks.rdp_internal_error import (
     repair_tls,
     verify,
 )
-from serialfix.steps import Change, Command, Do, Done, Finding, Look, NoUndo, Step, Unknown, Verified, Wait
+from serialfix.steps import Ahead, Change, Command, Do, Done, Finding, Look, NoUndo, Step, Unknown, Verified, Wait
 from serialfix.windows.listener import Listener
 from serialfix.windows.rdp_look import Certificate, RdpLook, RdpVerdict
 from serialfix.windows.services import Service, State
@@ -80,6 +80,8 @@ def play(generator: Generator[Step, Any, Any], answers: Mapping[str, Any], done:
                 ran.asked.append(probe.name + "!" * fresh)
                 values = left[probe.name.split(":")[0]]
                 answer = values.pop(0) if len(values) > 1 else values[0]
+            case Ahead():
+                answer = None
             case Do():
                 ran.proposed.append(step)
                 answer = done
@@ -382,7 +384,7 @@ def test_one_bad_look_starts_the_count_over() -> None:
 def test_what_never_listens_again_stays_a_fault() -> None:
     ran, findings, where = verified(True, [seen("tcp_refused")], seen("tcp_refused"))
     assert (findings["outside"].status, findings["inside"].status, where) == ("fault", "fault", "outside")
-    assert len(ran.waited) == LISTENS_AGAIN
+    assert sum(wait.seconds for wait in ran.waited) == LISTENS_AGAIN
 
 
 @pytest.mark.parametrize("offset", range(3))

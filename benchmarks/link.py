@@ -310,8 +310,8 @@ def tracing(now: Callable[[], float], log: list[Waited]) -> Iterator[None]:
     """Trace every conversation that begins meanwhile."""
     begin = Dialogue.__init__
 
-    def watched(self: Dialogue[Any], screen: Screen, conversation: Conversation[Any]) -> None:
-        begin(self, screen, traced(conversation, now, log))
+    def watched(self: Dialogue[Any], screen: Screen, conversation: Conversation[Any], *more: Any) -> None:
+        begin(self, screen, traced(conversation, now, log), *more)
 
     with patch.object(Dialogue, "__init__", watched):
         yield

@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 from benchmarks import usual
 from benchmarks.limit import SHELLS, Exchange, Limit, Span, Watch, limit, typing_rate, watching
-from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause, Send
+from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause, Say, Send
 from serialfix.console.screen import Screen
 from serialfix.simulator.commands import netstat
 from serialfix.simulator.commands.netstat import Socket
@@ -279,7 +279,7 @@ def traced(conversation: Conversation[Any], now: Callable[[], float], log: list[
                 return end.value
             began, where = now(), _where(conversation)
             value = yield talk
-            if not isinstance(talk, Send):
+            if not isinstance(talk, Send | Say):
                 log.append(Waited(began, now(), *_ended(talk, value, now() - began), where))
     finally:
         conversation.close()

@@ -241,10 +241,10 @@ def watching(watch: Watch) -> Iterator[None]:
     key, ask, leave = Sac.key, SerialVenue.ask, SerialVenue.leave
     draw, made, sleep = Markers.draw, VirtualLine.__init__, VirtualLine.sleep
 
-    def watched_key(self: Sac, byte: int, now: float, **said: Any) -> None:
+    def watched_key(self: Sac, byte: int, now: float, *, by: str = "client") -> None:
         session = self.channels[self.shown].session if self.mode == "channel" else None
         watch.keys.append((now, byte, session is not None and session.reading == "command"))
-        key(self, byte, now, **said)
+        key(self, byte, now, by=by)
 
     async def watched_ask(self: SerialVenue, requests: Sequence[Any]) -> Any:
         began = watch.now

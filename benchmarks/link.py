@@ -27,12 +27,12 @@ from unittest.mock import patch
 
 from benchmarks import usual
 from benchmarks.limit import SHELLS, Exchange, Limit, Span, Watch, limit, typing_rate, watching
-from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause, Say, Send
+from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause, Send
 from serialfix.console.screen import Screen
 from serialfix.simulator.commands import netstat
 from serialfix.simulator.commands.netstat import Socket
 from serialfix.simulator.faults import FAULTS, build
-from serialfix.simulator.knobs import PRESETS, Knobs
+from serialfix.simulator.knobs import PRESETS, Knobs, steady
 from serialfix.simulator.vm import Vm
 from tests.virtual import run
 
@@ -195,7 +195,7 @@ class Row:
 
 def row(windows: str, hostility: str, round_trip: int, faults: Sequence[str], seed: int) -> Row:
     """Measure the client, and the usual ways at the same."""
-    knobs = replace(PRESETS[hostility], round_trip=round_trip / 1000)
+    knobs = steady(replace(PRESETS[hostility], round_trip=round_trip / 1000))
     client = measure(faults, windows, knobs, seed)
     ways = {}
     for way in WAYS:
@@ -279,7 +279,7 @@ def traced(conversation: Conversation[Any], now: Callable[[], float], log: list[
                 return end.value
             began, where = now(), _where(conversation)
             value = yield talk
-            if not isinstance(talk, Send | Say):
+            if isinstance(talk, Pause | Expect):
                 log.append(Waited(began, now(), *_ended(talk, value, now() - began), where))
     finally:
         conversation.close()
@@ -310,8 +310,8 @@ def tracing(now: Callable[[], float], log: list[Waited]) -> Iterator[None]:
     """Trace every conversation that begins meanwhile."""
     begin = Dialogue.__init__
 
-    def watched(self: Dialogue[Any], screen: Screen, conversation: Conversation[Any], *more: Any) -> None:
-        begin(self, screen, traced(conversation, now, log), *more)
+    def watched(self: Dialogue[Any], screen: Screen, conversation: Conversation[Any], *rest: Any) -> None:
+        begin(self, screen, traced(conversation, now, log), *rest)
 
     with patch.object(Dialogue, "__init__", watched):
         yield
@@ -429,7 +429,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hostility = (chosen.hostility or ["calm"])[-1]
         round_trip, what = (chosen.round_trip or [AT])[-1], (chosen.session or ["repair"])[-1]
         print(f"{what} on Windows {windows} ({ENGINES[windows]}), {hostility}, round trip {round_trip} ms\n")
-        knobs = replace(PRESETS[hostility], round_trip=round_trip / 1000)
+        knobs = steady(replace(PRESETS[hostility], round_trip=round_trip / 1000))
         return 0 if profile(windows, knobs, sessions[what], chosen.seed, top=chosen.top).right else 1
     began = time.monotonic()
     lines = itertools.product(

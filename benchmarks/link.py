@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 from benchmarks import usual
 from benchmarks.limit import SHELLS, Exchange, Limit, Span, Watch, limit, typing_rate, watching
-from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause, Send
+from serialfix.console.dialogue import LULL, TIMEOUT, Conversation, Dialogue, Expect, Pause
 from serialfix.console.screen import Screen
 from serialfix.simulator.commands import netstat
 from serialfix.simulator.commands.netstat import Socket

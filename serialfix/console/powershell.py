@@ -86,7 +86,7 @@ class PowerShell:
 
     together: int = 1
     ways: tuple[Way, ...] = ("stream", "few")
-    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+    instead: Dialect | None = None
 
     def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
         """Run the command and show what it wrote."""

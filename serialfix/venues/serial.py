@@ -310,8 +310,9 @@ class SerialVenue:
 
     async def _make_folder(self) -> None:
         keyboard, markers = self._keyboard, self._markers
-        if self._made:
-            self._cmd = await self._talk(folder.prepare(keyboard, markers, self._prompt, self._made, there=True))
+        if self._made and self._before is not None:
+            prepared = folder.prepare(keyboard, markers, self._prompt, self._made, known=self._before)
+            self._cmd = await self._talk(prepared)
             if self._cmd is not None:
                 return
             self._made = ""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from serialfix.console.dialogue import Conversation, Send
 from serialfix.console.keyboard import (
     ENTER,
+    FASTER_AFTER,
     MOST_TYPED,
     PACES,
     SILENT_TRIES,
@@ -139,7 +140,7 @@ def test_too_many_backspaces_do_nothing() -> None:
     assert (editor.entered, editor.line, pump.screen.line_to_cursor()) == ([], "", "SAC>")
 
 
-def test_the_pace_goes_down_after_every_second_damage_and_never_up() -> None:
+def test_the_pace_goes_down_after_every_second_damage() -> None:
     keyboard = Keyboard()
     paces = [keyboard.pace]
     for _ in range(10):
@@ -151,6 +152,30 @@ def test_the_pace_goes_down_after_every_second_damage_and_never_up() -> None:
         assert slower.size <= faster.size
         assert slower.gap >= faster.gap
         assert slower.equal > faster.equal
+
+
+def test_the_pace_goes_up_again_after_a_run_of_good_lines() -> None:
+    keyboard = Keyboard()
+    for _ in range(4):
+        keyboard.was_damaged()
+    for _ in range(FASTER_AFTER - 1):
+        keyboard.was_good()
+    assert keyboard.pace == PACES[2]
+    keyboard.was_good()
+    assert keyboard.pace == PACES[1]
+    for _ in range(5 * FASTER_AFTER):
+        keyboard.was_good()
+    assert keyboard.pace == PACES[0]
+
+
+def test_a_line_that_is_interrupted_is_no_reason_to_type_more_slowly() -> None:
+    """What stands behind the prompt is the beginning of the line, and then nothing comes: a lost channel, say."""
+    editor, keyboard = Editor("SAC>", plan=["ok"] * 5 + ["lose"] * 10), Keyboard()
+    pump = Pump(editor)
+    pump.drain(0.5)
+    pump.run(enter(keyboard, "SAC>", "ch -sn Cmd0001" + "x"))
+    assert editor.entered == ["ch -sn Cmd0001x"]
+    assert keyboard.pace == PACES[0]
 
 
 @given(st.text(), st.sampled_from(PACES))

@@ -262,6 +262,25 @@ def test_the_link_is_measured_and_profiled(capsys: pytest.CaptureFixture[str]) -
     assert sum(float(part) for part in parts.groups()) == pytest.approx(wall, abs=0.03), "no second is unaccounted for"
 
 
+@pytest.mark.parametrize("windows", sorted(link.ENGINES))
+def test_a_healthy_vm_is_diagnosed_in_few_exchanges_on_either_engine(windows: str) -> None:
+    measured = link.measure((), windows, _line("calm"), 3)
+    assert measured.right
+    assert 2 <= measured.asking <= link.EXCHANGES, "the folder, and one for all questions"
+    assert measured.after_login == measured.asking + 2, "an Enter that wakes the prompt, and one that makes it ours"
+    assert 0 < measured.to_verdict < measured.whole.wall
+
+
+def test_the_article_takes_longer_where_there_are_many_keys_to_list() -> None:
+    seconds = []
+    for fill in (lambda vm: None, link.with_keys):
+        vm = build(("healthy",), "2022", 3)
+        fill(vm)
+        listing = (r"icacls C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys /t /c",)
+        seconds.append(usual.drive(vm, _line("calm"), 3, "article", listing).wall)
+    assert seconds[1] > seconds[0] + link.KEYS * 100 / BYTES
+
+
 def test_a_session_that_ends_wrongly_fails_the_benchmark(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

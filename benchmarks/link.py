@@ -1,6 +1,6 @@
 """How long the article's diagnosis and repair take over a serial line, beside the least they could take.
 
-``python -m benchmarks.link [--round-trip 80] [--hostility calm] [--windows 2022] [--profile]``
+``python -m benchmarks.link [--round-trip 80] [--hostility calm] [--windows 2022] [--jobs 2] [--profile]``
 
 The product's client plays a whole diagnosis of a healthy VM, and a whole repair of one on which TLS is off and the
 certificate has expired, against the simulator's line, in virtual time. Beside its time stand **L**, the least that the
@@ -23,6 +23,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -39,6 +40,7 @@ from serialfix.simulator.commands.netstat import Socket
 from serialfix.simulator.faults import FAULTS, build
 from serialfix.simulator.knobs import PRESETS, Knobs, steady
 from serialfix.simulator.vm import Vm
+from serialfix.steps import Command
 from tests.virtual import run
 
 ENGINES = {"2019": "scrape", "2022": "stream"}
@@ -131,7 +133,7 @@ class Measured:
     after_login: int
     asking: int
     to_verdict: float
-    commands: list[usual.Command | float]
+    commands: list[Command | float]
     ends: dict[str, float]
     gaps: float
 
@@ -210,8 +212,8 @@ def _logged_in(exchanges: Sequence[Exchange], round_trip: float) -> float:
     return max((each.done for each in exchanges if each.purpose == "password"), default=0.0) + round_trip / 2
 
 
-def _commands(spans: Sequence[Span]) -> list[usual.Command | float]:
-    found: list[usual.Command | float] = []
+def _commands(spans: Sequence[Span]) -> list[Command | float]:
+    found: list[Command | float] = []
     for span in spans:
         found += [span.ended - span.began] if span.what == "sleep" else span.commands
     return found
@@ -464,6 +466,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--windows", choices=sorted(ENGINES), action="append")
     parser.add_argument("--session", choices=("diagnosis", "repair"), action="append")
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="how many lines of the table are measured at once")
     parser.add_argument("--profile", action="store_true", help="say where the time went (2022, calm, 80 ms, repair)")
     parser.add_argument("--top", type=int, default=25, help="how many places --profile names")
     chosen = parser.parse_args(arguments)
@@ -482,10 +485,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen.round_trip or ROUND_TRIPS,
         chosen.session or sessions,
     )
-    rows = [
-        row(windows, hostility, round_trip, sessions[what], chosen.seed)
-        for windows, hostility, round_trip, what in lines
-    ]
+    jobs = [(*line, sessions[what], chosen.seed) for *line, what in lines]
+    if len(jobs) > 1 and chosen.jobs > 1:
+        with ProcessPoolExecutor(chosen.jobs) as pool:
+            rows = list(pool.map(row, *zip(*jobs, strict=True)))
+    else:
+        rows = [row(*job) for job in jobs]
     table(rows)
     targets(rows)
     print(f"\n{time.monotonic() - began:.0f} s")

@@ -3,7 +3,8 @@
 L = round trips + bytes / 11,520 + characters / safe typing rate + time the VM computes. What is counted, and whence:
 
 - **An exchange** is a line that a program in the VM received (its own log says which), or a key that acts without a
-  line: the next channel, the SAC channel, the key that a preview swallows (the log says that the mode changed).
+  line: the next channel, the SAC channel, the key that a preview swallows (the log says that the mode changed), the
+  key that turns a page.
 - **Round trips**: two for a line, whose echo is checked before Enter; one for an empty line, and for a key.
 - **Characters** are those of the line as it was received, however often and however slowly it was typed.
 - **Bytes**: the characters, Enter, the echo (a byte a character: what a sampled screen needs besides is loss), and
@@ -152,6 +153,7 @@ class Watch:
     keys: list[tuple[float, int, bool]] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     markers: list[str] = field(default_factory=list)
+    pages: list[float] = field(default_factory=list)
     gaps: float = 0.0
 
     @property
@@ -199,6 +201,8 @@ class Watch:
             elif entry["kind"] in ("header", "mode") and at in arrived:
                 what = f"{entry.get('mode', '')} {entry['channel']}"
                 found.setdefault(at, ("key", what))
+        for number, at in enumerate(self.pages):
+            found.setdefault(at, ("key", f"page {number}"))
         starts = sorted(found)
         exchanges = []
         ends = sorted({*arrived, *starts})
@@ -243,6 +247,8 @@ def watching(watch: Watch) -> Iterator[None]:
 
     def watched_key(self: Sac, byte: int, now: float, *, by: str = "client") -> None:
         session = self.channels[self.shown].session if self.mode == "channel" else None
+        if session is not None and session.reading == "key":
+            watch.pages.append(now)
         watch.keys.append((now, byte, session is not None and session.reading == "command"))
         key(self, byte, now, by=by)
 

@@ -121,8 +121,14 @@ class Watched(VirtualLine):
     def saw(self, text: str) -> bool:
         """Whether each line of a text stood on the screen at some time since then."""
         seen = [*self._seen, _joined(row.text for row in self.screen.since(self._first))]
-        lines = (_joined(SEQUENCE.sub("", line)) for line in re.split("[\r\n]+", text))
-        return all(any(line in each for each in seen) for line in lines)
+        at = 0
+        for line in (_joined(SEQUENCE.sub("", line)) for line in re.split("[\r\n]+", text)):
+            # Mostly they come in their order, so it is looked for where the last one was first.
+            found = next((n for n in (*range(at, len(seen)), *range(at)) if line in seen[n]), None)
+            if found is None:
+                return False
+            at = found
+        return True
 
 
 def _joined(rows: Iterable[str]) -> str:

@@ -185,7 +185,8 @@ def test_what_is_entered_or_read_again_is_no_part_of_the_least_time() -> None:
         {"time": 80.0, "kind": "mode", "mode": "preview", "channel": "SAC"},  # by itself
     ]
     # The second answer's last byte leaves the VM 3 s after Enter; what comes after the next key is not its own.
-    watch.keys = [(at, 13, False) for at in (1.0, 9.0, 15.0, 20.0, 60.0, 70.0)]
+    watch.keys = [(at, 13, False) for at in (1.0, 9.0, 15.0, 20.0, 60.0, 70.0, 90.0, 91.0)]
+    watch.pages = [90.0, 91.0]  # each shows another page
     watch.pushes = [(1.5, 100), (9.0, 400), (12.0, 200), (16.0, 999)]
     found = watch.exchanges(journal)
     assert [(each.purpose, each.characters, each.down) for each in found] == [
@@ -194,9 +195,11 @@ def test_what_is_entered_or_read_again_is_no_part_of_the_least_time() -> None:
         ("password", 12, 0),
         ("command", 14, 0),
         ("key", 0, 0),
+        ("key", 0, 0),
+        ("key", 0, 0),
     ]
     assert found[1].computing == pytest.approx(3.0 - 400 / BYTES)
-    assert [each.at for each in watch.needed(found, 0.08)] == [1.0, 20.0, 60.0, 70.0]
+    assert [each.at for each in watch.needed(found, 0.08)] == [1.0, 20.0, 60.0, 70.0, 90.0, 91.0]
 
 
 def test_the_echo_is_timed_from_a_key_to_the_next_byte() -> None:
@@ -260,6 +263,30 @@ def test_the_link_is_measured_and_profiled(capsys: pytest.CaptureFixture[str]) -
     parts = re.search(r"^whole .*?\| +([\d.]+) +([\d.]+) +[\d.]+ +([\d.]+) +([\d.]+) +([\d.]+) \|", told, re.M)
     assert parts, told
     assert sum(float(part) for part in parts.groups()) == pytest.approx(wall, abs=0.03), "no second is unaccounted for"
+
+
+@pytest.mark.parametrize("windows", sorted(link.ENGINES))
+def test_a_healthy_vm_is_diagnosed_in_few_exchanges_on_either_engine(windows: str) -> None:
+    measured = link.measure((), windows, _line("calm"), 3)
+    assert measured.right
+    assert 2 <= measured.asking <= link.EXCHANGES, "the folder, and one for all questions"
+    assert measured.after_login == measured.asking + 2, "an Enter that wakes the prompt, and one that makes it ours"
+    assert 0 < measured.to_verdict < measured.whole.wall
+
+
+def test_a_far_vm_is_reached() -> None:
+    """At 200 ms a screen comes later than a third of a second after the key that asked for it."""
+    assert link.measure((), "2022", replace(_line("calm"), round_trip=0.2), 3).right
+
+
+def test_the_article_takes_longer_where_there_are_many_keys_to_list() -> None:
+    seconds = []
+    for fill in (lambda vm: None, link.with_keys):
+        vm = build(("healthy",), "2022", 3)
+        fill(vm)
+        listing = (r"icacls C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys /t /c",)
+        seconds.append(usual.drive(vm, _line("calm"), 3, "article", listing).wall)
+    assert seconds[1] > seconds[0] + link.KEYS * 100 / BYTES
 
 
 def test_a_session_that_ends_wrongly_fails_the_benchmark(

@@ -243,7 +243,8 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
         yield Expect((_mode("username"), _mode("cmd"), *_left()), timeout=LOGIN_TIMEOUT / 3, quiet=LOGIN_SILENT)
         # Showing a channel draws its screen: what stands at the cursor in passing is not where it belongs.
         mode = yield from _settled_mode(LOGIN_QUIET)
-        if mode.kind in ("username", "cmd", "preview", "sac"):
+        # The preview stands until the key that left it has come there and the screen has come back.
+        if mode.kind in ("username", "cmd", "sac"):
             break
     if mode.kind == "cmd":
         return

@@ -117,13 +117,13 @@ class Whole:
     count: int = 0
     lines: dict[int, str] = field(default_factory=dict)
 
-    def missing(self) -> list[int]:
-        """The numbers of lines that have not come."""
-        return [number for number in range(1, self.count + 1) if number not in self.lines]
+    def missing(self) -> int:
+        """The number of the first line that has not come, 0 where all have. ``count`` may be any number: it is shown."""
+        return next((number for number in range(1, self.count + 1) if number not in self.lines), 0)
 
     def text(self) -> str:
         """The lines that came without a gap, each ended by CR LF."""
-        last = next((number for number in range(1, self.count + 1) if number not in self.lines), self.count + 1)
+        last = self.missing() or self.count + 1
         return "".join(f"{self.lines[number]}\r\n" for number in range(1, last))
 
 
@@ -264,11 +264,11 @@ class _Reader:
         """Ask for the lines that are missing, a screenful at a time, until ``most`` bytes have come."""
         size = SCREENFUL
         while (missing := whole.missing()) and len(whole.text()) <= most:
-            first, key = missing[0], self.markers.draw()
+            first, key = missing, self.markers.draw()
             typed = yield from self.type(key, self.shell.dialect.rows(key, first, first + size - 1, encoded=encoded))
             try:
                 yield from self.enter(whole, replace(typed, way="few"), most=16 * 1024)
-                lost = whole.missing()[:1] == missing[:1]
+                lost = whole.missing() == missing
             except RowsLost:
                 lost = True
             if lost:

@@ -118,7 +118,7 @@ class Whole:
     lines: dict[int, str] = field(default_factory=dict)
 
     def missing(self) -> int:
-        """The number of the first line that has not come, 0 where all have. ``count`` may be any number: it is shown."""
+        """The number of the first line that has not come, or 0. What is shown as ``count`` may be any number."""
         return next((number for number in range(1, self.count + 1) if number not in self.lines), 0)
 
     def text(self) -> str:

@@ -59,6 +59,8 @@ NAMED_BY = {
 """The check that names each fault."""
 WINDOW = 32
 """Characters that may stray where the mode changed a moment ago."""
+CONTROLLED = 6
+"""Sessions of each control run; without its protection a session takes long."""
 LONGEST = 2 * 3600.0
 """Virtual seconds after which a session has overrun every deadline."""
 LOGIN = ("username", "domain", "password")
@@ -405,7 +407,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             list(pool.map(partial(play, hostility=chosen.hostility), numbers)), chosen.hostility, verbose=chosen.verbose
         )
         for control, must in CONTROLS.items() if chosen.controls else ():
-            few = range(chosen.seed, chosen.seed + max(5, chosen.runs // 10))
+            few = range(chosen.seed, chosen.seed + CONTROLLED)
             runs = list(pool.map(partial(play, hostility=chosen.hostility, control=control), few))
             total: Counter[str] = sum((run.forbidden for run in runs), Counter())
             wrong = sum(not run.right for run in runs)

@@ -317,6 +317,10 @@ class Engine:
     def _parse(self, probe: Probe[Any], answer: Output | Unknown) -> Any:
         if isinstance(answer, Unknown):
             return answer
+        if probe.exact and answer.proof == "screen":
+            reason = "it could only be read off the screen, without a checksum, and each of its characters counts here"
+            self._recorder.emit(events.NotAnswered(probe.name, reason))
+            return Unknown(reason)
         try:
             return probe.parse(answer)
         except Unreadable as error:

@@ -107,8 +107,9 @@ class Probe(Generic[T_co]):
     """A read-only question: where it goes, how it is asked, the parser of its answer.
 
     ``parse`` raises ``Unreadable`` and nothing else. ``why``: the question in plain words, for the person watching.
-    ``say``: what was learnt, in a few words for the person watching. ``most``: the largest answer in bytes;
-    ``timeout``: seconds for the whole exchange.
+    ``say``: what was learnt, in a few words for the person watching. ``exact``: what is decided or put back by the
+    answer needs each of its characters, so one that was read off the screen, without a checksum, is none. ``most``:
+    the largest answer in bytes; ``timeout``: seconds for the whole exchange.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Probe(Generic[T_co]):
     query: Query
     parse: Callable[[Output], T_co]
     say: Callable[[Any], str] = lambda _: ""
+    exact: bool = False
     most: int = 64 * 1024
     timeout: float = 60.0
 

@@ -716,3 +716,17 @@ def test_an_empty_proposal_is_made_at_once() -> None:
     play = Play()
     play.run(playbook(check("a", run)))
     assert play.engine.findings["a"].evidence == ("made",)
+
+
+@pytest.mark.parametrize(("proof", "known"), [("checksum", True), ("screen", False), ("direct", True)])
+def test_what_needs_each_character_is_not_taken_off_the_screen(proof: Any, known: bool) -> None:
+    seen: list[Any] = []
+
+    def run() -> Steps:
+        seen.append((yield from look(replace(probe("a"), exact=True))))
+        return ok("a")
+
+    play = Play(World({"a": 5}, lose=lambda _: Output("5\n", 0, proof)))
+    play.run(playbook(check("a", run)))
+    assert seen == [5] if known else isinstance(seen[0], Unknown)
+    assert bool(play.recorder.of(events.NotAnswered)) is not known

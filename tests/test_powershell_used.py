@@ -263,7 +263,8 @@ def texts() -> list[str]:
     found, _ = typed()
     instead = folder.with_powershell(r"C:\Windows\abcdefghjkmn").instead
     assert instead is not None
-    in_cmd = [*instead[0], *(command.text for command in found if command.shell == "cmd")]
+    own_words = [instead.define(word) for word in ("_z", "_y", "_h", "_b")]
+    in_cmd = [*own_words, *(command.text for command in found if command.shell == "cmd")]
     own += [match for text in in_cmd for match in IN_CMD.findall(text)]
     return own + sorted({command.text for command in found if command.shell == "powershell"})
 

@@ -23,6 +23,7 @@ SAC_LINE = 78  # characters that SAC keeps of a line (windows-sac.md 2.4)
 
 REPLAY_QUIET = 0.3  # what comes later of a replay is told from an answer by the echo of what was typed
 LOGIN_QUIET = 0.3
+LOGIN_SILENT = 6.0  # seconds of silence after which the login dialogue, which takes no time, will not go on
 HOME_TRIES = 3
 HOME_WAIT = 5.0  # seconds between two tries of a VM that shows no SAC
 ERASE = 24  # backspaces for a few letters: some of equal keys are lost, and an EVENT may hide what is left
@@ -239,7 +240,7 @@ def log_in(keyboard: Keyboard, login: Login, *own: str) -> Conversation[None]:
     only while the cursor stands at ``Password:``, and entered only when as many stars stand there as it has characters.
     """
     for _ in range(3):
-        yield Expect((_mode("username"), _mode("cmd"), *_left()), timeout=LOGIN_TIMEOUT / 3)
+        yield Expect((_mode("username"), _mode("cmd"), *_left()), timeout=LOGIN_TIMEOUT / 3, quiet=LOGIN_SILENT)
         # Showing a channel draws its screen: what stands at the cursor in passing is not where it belongs.
         mode = yield from _settled_mode(LOGIN_QUIET)
         # The preview stands until the key that left it has come there and the screen has come back.
@@ -285,7 +286,7 @@ def _answer(keyboard: Keyboard, kind: Kind, prompt: str, text: str) -> Conversat
     forms = (prompt.rstrip(), f"{prompt.rstrip()} ")
     alone = Shown("alone", lambda screen: screen.line_to_cursor() in forms)
     for attempt in range(4):
-        found = yield Expect((alone, *_left()), timeout=LOGIN_TIMEOUT, lull=2.0)
+        found = yield Expect((alone, *_left()), timeout=LOGIN_TIMEOUT, quiet=LOGIN_SILENT, lull=2.0)
         if found.name == "alone":
             yield Expect((), timeout=5.0, quiet=0.05)
             shown: list[str] = []

@@ -24,7 +24,7 @@ from serialfix.console.keyboard import Keyboard, vary_case
 from serialfix.console.markers import Markers
 from serialfix.console.screen import Row
 from serialfix.console.shells import NoAnswer, enter, submit, type_at, type_command
-from serialfix.console.slices import Asked, Dialect, Shell, Spoken, Way, plain
+from serialfix.console.slices import Asked, Shell, Spoken, Way, plain
 
 ROOT = r"C:\Windows"
 POWERSHELL = r"%SystemRoot%\System32\WindowsPowerShell\v1.0\powershell.exe"  # rdp-repair.md 0a.14: full paths
@@ -42,7 +42,7 @@ class Cmd:
 
     digest: str = _DIGEST
     encoder: str = "certutil -f -encode o e>nul"
-    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+    instead: "Cmd | None" = None
     together: int = 12
     ways: tuple[Way, ...] = ("stream", "pages", "few")
 
@@ -134,6 +134,7 @@ def _escaped(text: str) -> str:
 
 
 CMD = Cmd()
+CMD_ALONE = replace(CMD, instead=None)
 
 
 def with_powershell(path: str) -> Cmd:
@@ -142,20 +143,8 @@ def with_powershell(path: str) -> Cmd:
     digest = f"([BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash({content}))-replace'-')"
     encoded = f"[Convert]::ToBase64String({content})-split'(.{{64}})'-ne''"
     start = f"{POWERSHELL} -NoProfile -NonInteractive -Command"
-    by_powershell = Cmd(digest=f'{start} "{digest}.ToLower()"&find /c /v "" <o', encoder=f'{start} "{encoded}">e')
-    nothing_else = replace(CMD, instead=None)
-    return replace(
-        CMD,
-        instead=(
-            _redefined(by_powershell),
-            replace(by_powershell, instead=(_redefined(nothing_else), nothing_else)),
-        ),
-    )
-
-
-def _redefined(dialect: Cmd) -> tuple[str, ...]:
-    """The lines that define again the words in which checksum and base64 are made; short enough for SAC's screen."""
-    return tuple(dialect.define(word) for word in ("_z", "_y", "_h", "_b"))
+    by_powershell = Cmd(f'{start} "{digest}.ToLower()"&find /c /v "" <o', f'{start} "{encoded}">e', instead=CMD_ALONE)
+    return replace(CMD, instead=by_powershell)
 
 
 def new_folder(markers: Markers) -> str:
@@ -164,14 +153,14 @@ def new_folder(markers: Markers) -> str:
 
 
 def prepare(
-    keyboard: Keyboard, markers: Markers, prompt: str, path: str, *, there: bool = False
+    keyboard: Keyboard, markers: Markers, prompt: str, path: str, *, known: Shell | None = None
 ) -> Conversation[Shell | None]:
     """Make the folder and the words; None where that can't be done. Raises ShellLost, Untypable.
 
-    ``there``: we made the folder already, and the shell that used it is gone.
+    ``known``: a shell that is gone, for which we made the folder already; what was learnt in it still holds.
     """
     rights = '/inheritance:r /grant "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
-    shell = Shell(with_powershell(path), prompt)
+    shell = Shell(with_powershell(path) if known is None else known.dialect, prompt)
     if keyboard.sampled:
         shell.way = "pages"
     core = shell.dialect.ask("", (), shell.way).words
@@ -182,7 +171,7 @@ def prepare(
     words = "&".join(shell.dialect.define(word) for word in core)
     protect = f"icacls {path} {rights}>nul&&cd /d {path}"
     again = f"cd /d {path}"
-    for make in (again, again) if there else (f"md {path}&&{protect}", protect):
+    for make in (again, again) if known is not None else (f"md {path}&&{protect}", protect):
         end = markers.draw()
         done = f"echo {end[:4]}^{end[4:]}"
         row = yield from type_at(keyboard, prompt, f"({make})2>nul&&chcp&&{done} 0||{done} 1&{words}")

@@ -24,9 +24,10 @@ ECHO_TIMEOUT = 20.0  # seconds for an echo while something else comes, such as a
 ECHO_QUIET = 3.0  # seconds of silence after which nothing will come
 ECHO_LULL = 0.7  # the same once something came; silent gaps up to 0.4 s are normal (windows-sac.md 2.5)
 TRIES = 8
+SILENT_TRIES = 3  # tries of which nothing came, after which that is taken for damage, too
 PROBE = 4  # letters
 HARMLESS = frozenset("abegjnquvwxyz")
-FASTER_AFTER = 20  # lines without damage
+FASTER_AFTER = 10  # lines without damage
 GONE_QUIET = 0.4  # seconds for which something else has to stand where the prompt was
 MOST_TYPED = 1500  # characters; longer lines would not fit the screen that they are read back from
 
@@ -150,9 +151,24 @@ def type_line(
                 keyboard.was_good()
             return
         yield from _still_there(gone)
-        keyboard.was_damaged()
+        if attempt >= SILENT_TRIES or (yield from _differs(prompt, text)):
+            keyboard.was_damaged()
         yield from erase_line(prompt, len(text), stale=stale, gone=gone)
     raise Untypable(f"the line {text!r} did not arrive as typed in {TRIES} tries")
+
+
+def _differs(prompt: str, text: str) -> Conversation[bool]:
+    """Whether something else than the beginning of ``text`` stands behind the prompt.
+
+    Where the line stands as far as it came, or nothing of it does, typing more slowly is no help.
+    """
+
+    def differs(screen: Screen) -> bool:
+        line = screen.line_to_cursor()
+        return line.startswith(prompt) and line != prompt and not (prompt + text).startswith(line)
+
+    found = yield Expect((Shown("differs", differs),), timeout=0.0)
+    return bool(found.name == "differs")
 
 
 def _still_there(gone: tuple[Shown, ...]) -> Conversation[None]:

@@ -38,6 +38,7 @@ from serialfix.console.shells import (
     at_prompt,
     line_now,
     lost,
+    not_lost,
     submit,
     type_at,
     type_in_shell,
@@ -85,7 +86,7 @@ class PowerShell:
 
     together: int = 1
     ways: tuple[Way, ...] = ("stream", "few")
-    instead: "tuple[tuple[str, ...], Dialect] | None" = None
+    instead: Dialect | None = None
 
     def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
         """Run the command and show what it wrote."""
@@ -211,6 +212,7 @@ def _set_prompt(keyboard: Keyboard, markers: Markers) -> Conversation[str]:
 
 def _give_up(keyboard: Keyboard, home: str) -> Conversation[None]:
     """PowerShell hangs while it starts: back to cmd, or the shell is lost."""
+    yield from not_lost()
     yield Send(CTRL_C)
     found = yield Expect((at_prompt(home), at_fresh("powershell"), *lost()), timeout=10.0)
     if found.name == "powershell":  # it was slow, and came now

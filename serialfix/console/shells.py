@@ -341,6 +341,7 @@ def _take_back(prompt: str) -> Conversation[None]:
 
 def interrupt(prompt: str, *, home: str = "") -> Conversation[None]:
     """Ctrl-C in our own shell, then prove the prompt. ``home``: as for ``submit``. Raises ShellLost."""
+    yield from not_lost()
     yield Send(CTRL_C)
     gone = (*lost(), *((_at(home, "cmd"),) if home else ()))
     found = yield Expect((at_prompt(prompt), *gone), timeout=10.0)
@@ -412,6 +413,13 @@ def line_now() -> Conversation[str]:
 
     yield Expect((Shown("line", read),), timeout=0.0)
     return line[0]
+
+
+def not_lost() -> Conversation[None]:
+    """Before a key that acts: raises ShellLost where something else than our shell is seen to stand there."""
+    found = yield Expect(lost(), timeout=0.0)
+    if found is not TIMEOUT:
+        raise ShellLost(_kind(found.name))
 
 
 def lost() -> tuple[Shown, ...]:

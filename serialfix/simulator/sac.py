@@ -185,10 +185,9 @@ class Sac:
         """Move what a channel's program wrote, and deal with its end."""
         session = channel.session
         while session is not None:
-            data = session.console.take()
-            if channel.shell is not None and channel.shell is not session:
-                channel.cells.feed(channel.shell.console.take())
-            self._emit(channel, data)
+            # What the shell behind a login writes is not drawn until somebody has logged in: else its cells would hide
+            # the login, and nobody could know what the next key meets.
+            self._emit(channel, session.console.take())
             if not session.ended:
                 return
             if not isinstance(session.console, Raw):
@@ -200,6 +199,7 @@ class Sac:
         """Let the shell follow the login; an old one is shown again."""
         if channel.shell is not None:
             channel.session, channel.shell = channel.shell, None
+            channel.cells.feed(channel.session.console.take())
             if self.shown == channel.index and self.mode == "channel":
                 self.redraw()
             return channel.session

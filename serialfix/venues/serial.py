@@ -39,6 +39,9 @@ DOUBTS = 1
 """How often a login that begins again without a word is tried once more, before it was ever taken: whoever types a
 wrong password again and again locks the account."""
 
+FOLDERS = 2
+"""How often making a folder has to fail, in as many shells, until answers are read off the screen instead."""
+
 LEAVES = 5
 """How often the console is tried to be left as it was found."""
 
@@ -83,6 +86,9 @@ class SerialVenue:
         self._power: Shell | None = None  # the PowerShell that stands at the cursor
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
+        self._failed = 0
+        self._number = 0  # of the channel that was opened last
+        self._unnamed = False  # whether one may be ours whose name we never read
         self._made = ""  # the folder that this session uses, also from the shell that follows one that is gone
         self._locked = False  # our channel asks for its login again, where we stood
         self._doubts = 0  # how often a login began again without a word; known to be right once it was taken
@@ -137,6 +143,9 @@ class SerialVenue:
         if not known and self._channel:
             left.append(f"the command prompt {self._channel}")
             advice.append(f"at the SAC prompt: ch -cn {self._channel}")
+        if self._unnamed:
+            left.append("perhaps a command prompt, since the line was lost while it was opened")
+            advice.append("at the SAC prompt: ch lists them, ch -cn NAME closes one that nobody uses")
         for path in self._folders:
             left.append(f"the folder {path}, with what was read")
             advice.append(f"at a command prompt: rd /s /q {path}")
@@ -301,8 +310,9 @@ class SerialVenue:
 
     async def _make_folder(self) -> None:
         keyboard, markers = self._keyboard, self._markers
-        if self._made:
-            self._cmd = await self._talk(folder.prepare(keyboard, markers, self._prompt, self._made, there=True))
+        if self._made and self._before is not None:
+            prepared = folder.prepare(keyboard, markers, self._prompt, self._made, known=self._before)
+            self._cmd = await self._talk(prepared)
             if self._cmd is not None:
                 return
             self._made = ""
@@ -314,6 +324,9 @@ class SerialVenue:
             self._made = path
             self._progress(f"Answers are kept in {path} on the VM until we leave.")
             return
+        self._failed += 1
+        if self._failed < FOLDERS:
+            raise ShellLost("unknown")  # it may be the shell; another one tells
         self._no_folder = True
         self._progress("No folder could be made on the VM: answers are read off the screen, without a checksum.")
         if await self._talk(folder.remove(self._keyboard, self._markers, self._prompt, path)):
@@ -418,11 +431,19 @@ class SerialVenue:
     async def _open_channel(self) -> str:
         """Open a channel of ours, where all are taken in the place of one that may be closed. Raises NoWay."""
         try:
-            return await self._talk(open_channel(self._keyboard))
+            name = await self._talk(open_channel(self._keyboard))
         except AllTaken:
             if not await self._keep.make_room(self._talk, self._keyboard):
                 raise
-        return await self._talk(open_channel(self._keyboard))
+            name = await self._talk(open_channel(self._keyboard))
+        except ConnectionLost:
+            self._unnamed = True  # it may have been made, and nobody read its name
+            raise
+        number = int("".join(filter(str.isdigit, name)) or 0)
+        # Names count up, so one that follows the last one we know of says that none was made in between.
+        self._unnamed = self._unnamed and number != self._number + 1
+        self._number = number
+        return name
 
     async def _come_back(self) -> bool:
         """Whether a shell that we left without a word stands in the shown channel, at its prompt."""

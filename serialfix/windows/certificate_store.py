@@ -218,6 +218,7 @@ def contents(store: str) -> Probe[Contents]:
         query=Command("cmd", f"reg query {quoting.cmd(path(store))} /s"),
         parse=lambda output: parse(output, store),
         say=_say,
+        exact=True,  # the certificate's own bytes, and what would bring a deleted entry back
         most=MOST,
         timeout=120.0,
     )

@@ -127,6 +127,7 @@ def local_firewall(port: int) -> Probe[firewall.Firewall]:
         why="A new rule lets in nobody whom the one in force now does not.",
         query=Command("cmd", f"reg query {quoting.cmd(firewall.LOCAL)} /s|{_filter(port)}"),
         parse=firewall.parse_local,
+        exact=True,  # a new rule copies its scope
         say=lambda found: ", ".join(rule.id for rule in found.rules) or "none",
     )
 
@@ -140,6 +141,7 @@ def policy_firewall(port: int) -> Probe[firewall.Firewall]:
         why="Where a policy wants its own rules only, a rule made here would do nothing.",
         query=Command("cmd", f"reg query {quoting.cmd(parent)} /s|{_filter(port)}"),
         parse=firewall.parse_policy,
+        exact=True,
         say=lambda found: ", ".join(rule.id for rule in found.rules) or "no rule of a policy",
         most=256 * 1024,
     )

@@ -351,6 +351,7 @@ def result(helper: Helper, name: str, title: str, why: str, parse: Callable[[Out
         why=why,
         query=Command("cmd", rf"({_run(helper.name, f)}&if exist {f}\done (type {f}\r) else echo late)"),
         parse=read,
+        exact=True,  # an access list, which is put back as it was
         timeout=LONGEST_RUN * 2.0 + 30.0,
     )
 

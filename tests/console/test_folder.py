@@ -112,9 +112,10 @@ def test_where_certutil_is_blocked_powershell_says_and_encodes_the_same() -> Non
     vm = build([], "2022", 1)
     dialect = with_powershell(PATH)
     assert dialect.instead is not None
-    lines, instead = dialect.instead
+    instead = dialect.instead
     vm.blocked["certutil"] = 5
-    rows = shown(vm, "echo one two>o", *lines, instead.again(KEY, "few").text, instead.encode(KEY, "stream").text)
+    words = [instead.define(word) for word in ("_h", "_b")]
+    rows = shown(vm, "echo one two>o", *words, instead.again(KEY, "few").text, instead.encode(KEY, "stream").text)
     content = b"one two\r\n"
     assert rows.count(hashlib.sha256(content).hexdigest()) == 1
     assert vm.files.find(rf"{PATH}\e").data == b"b25lIHR3bw0K\r\n"  # type: ignore[union-attr]
@@ -123,11 +124,10 @@ def test_where_certutil_is_blocked_powershell_says_and_encodes_the_same() -> Non
 def test_where_powershell_is_of_no_use_either_it_is_as_before() -> None:
     dialect = with_powershell(PATH)
     assert dialect.instead is not None
-    again = dialect.instead[1].instead
-    assert again is not None
-    lines, last = again
-    assert CMD.define("_h") in lines
-    assert (last.instead, last.encode(KEY, "few")) == (None, CMD.encode(KEY, "few"))
+    last = dialect.instead.instead
+    assert last is not None
+    assert last.instead is None
+    assert [last.define(word) for word in WORDS] == [CMD.define(word) for word in WORDS]
 
 
 def test_the_name_of_a_folder_can_not_be_guessed() -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from serialfix.console import channels, keyboard, powershell, shells
+from serialfix.console import channels, keyboard, shells
 from serialfix.console.channels import Login
 from serialfix.console.dialogue import Conversation, Send
 from serialfix.console.powershell import POWERSHELL, closed
@@ -433,11 +434,11 @@ def test_a_line_is_never_entered_otherwise_than_it_was_meant(monkeypatch: pytest
     meant: list[str] = []
     original = keyboard.type_line
 
-    def type_line(keys: keyboard.Keyboard, prompt: str, text: str) -> Conversation[None]:
-        yield from original(keys, prompt, text)
+    def type_line(keys: keyboard.Keyboard, prompt: str, text: str, **more: Any) -> Conversation[None]:
+        yield from original(keys, prompt, text, **more)
         meant.append(text)
 
-    for module in (channels, shells, powershell):
+    for module in (channels, shells):
         monkeypatch.setattr(module, "type_line", type_line)
     talk = Talk("2022", PRESETS["real"])
     talk.ask(*ASKED)

@@ -51,7 +51,7 @@ class Wine:
 
     together: int = 4
     ways: tuple[Way, ...] = ("stream", "few")
-    instead: tuple[tuple[str, ...], Dialect] | None = None
+    instead: Dialect | None = None
 
     def ask(self, key: str, commands: Sequence[Asked], way: Way) -> Spoken:
         """Run the commands and show what they wrote."""

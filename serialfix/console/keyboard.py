@@ -164,8 +164,9 @@ def _differs(prompt: str, text: str) -> Conversation[bool]:
     """
 
     def differs(screen: Screen) -> bool:
-        line = screen.line_to_cursor()
-        return line.startswith(prompt) and line != prompt and not (prompt + text).startswith(line)
+        # A doubled letter makes the line longer than it was meant.
+        _, found, line = screen.before_cursor(2 * len(prompt + text)).rpartition(prompt)
+        return bool(found and line) and not text.startswith(line)
 
     found = yield Expect((Shown("differs", differs),), timeout=0.0)
     return bool(found.name == "differs")

@@ -31,9 +31,12 @@ from serialfix.venues.line import Line, converse
 
 T = TypeVar("T")
 
-CONNECTS = 120
+CONNECTS = 60
 """How often the way to one question's answer may be lost before the run is given up. On a line on which something
 happens every few seconds it takes many tries, and each of them may be the one; on a good one none is lost."""
+
+DEAD = 6
+"""How often in a row a connection may end before the SAC prompt is reached; then the line is taken for dead."""
 
 DOUBTS = 1
 """How often a login that begins again without a word is tried once more, before it was ever taken: whoever types a
@@ -87,6 +90,7 @@ class SerialVenue:
         self._language: powershell.Language = "FullLanguage"
         self._folders: list[str] = []
         self._failed = 0
+        self._dead = 0
         self._number = 0  # of the channel that was opened last
         self._unnamed = False  # whether one may be ours whose name we never read
         self._made = ""  # the folder that this session uses, also from the shell that follows one that is gone
@@ -252,6 +256,7 @@ class SerialVenue:
                     return await self._one_by_one(requests, str(problem))
                 return [Unknown(str(problem))]
             except (ShellLost, ConnectionLost, Untypable, NoWay) as problem:
+                self._dead += isinstance(problem, ConnectionLost)
                 self._locked = isinstance(problem, ShellLost) and problem.found == "username"
                 ended = isinstance(problem, ShellLost) and problem.found == "cmd"
                 if ended:  # PowerShell's; our cmd prompt stands there
@@ -273,7 +278,7 @@ class SerialVenue:
                 self._spoilt = self._spoilt or hung > 1
                 if attempt == CONNECTS and isinstance(problem, Untypable):
                     return [Unknown(f"the line is too bad to type on: {problem}")] * len(requests)
-                if attempt == CONNECTS or (isinstance(problem, NoWay) and problem.final):
+                if attempt == CONNECTS or self._dead >= DEAD or (isinstance(problem, NoWay) and problem.final):
                     raise _as_error(problem) from None
                 self._progress(f"{str(problem).rstrip('.')}. Finding the way back.")
         raise Bug("unreachable")
@@ -427,6 +432,7 @@ class SerialVenue:
             self._connected = True
         self._progress("Finding the SAC prompt.")
         await self._talk(find_home(self._keyboard, connected=fresh))
+        self._dead = 0
 
     async def _open_channel(self) -> str:
         """Open a channel of ours, where all are taken in the place of one that may be closed. Raises NoWay."""

@@ -14,7 +14,7 @@ from serialfix.simulator.faults import build
 from serialfix.simulator.knobs import PRESETS, Knobs
 from serialfix.simulator.line import Line
 from serialfix.steps import Command, Output, OutsideLook, Unknown
-from serialfix.venues.serial import CONNECTS, SerialVenue
+from serialfix.venues.serial import CONNECTS, DEAD, SerialVenue
 from tests.virtual import VirtualLine
 
 READ = Command("cmd", "sc query TermService")
@@ -145,7 +145,7 @@ async def test_a_line_that_cannot_be_opened_again_is_lost() -> None:
         await it.ask(READ)
     with contextlib.suppress(VmError):  # what was left on the VM can't be removed
         await it.venue.leave()
-    assert it.line.opened == 1 + CONNECTS - 1
+    assert it.line.opened == DEAD
 
 
 async def test_a_refused_login_is_tried_once() -> None:

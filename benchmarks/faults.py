@@ -59,7 +59,7 @@ NAMED_BY = {
 """The check that names each fault."""
 WINDOW = 32
 """Characters that may stray where the mode changed a moment ago."""
-CONTROLLED = 6
+CONTROLLED = 3
 """Sessions of each control run; without its protection a session takes long."""
 LONGEST = 2 * 3600.0
 """Virtual seconds after which a session has overrun every deadline."""

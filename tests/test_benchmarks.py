@@ -67,6 +67,8 @@ def test_a_benchmark_that_carries_no_load_is_refused(capsys: pytest.CaptureFixtu
     assert "not between" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # without its protections a session takes long
 def test_sessions_are_judged_by_the_simulator_and_controls_count(capsys: pytest.CaptureFixture[str]) -> None:
     """Few runs; what matters is that nothing forbidden is counted, and that each control shows its count."""
     assert faults.main(["--runs", "3", "--jobs", "1", "--hostility", "real"]) == 0

@@ -42,9 +42,9 @@ def meant(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kept: list[str] = []
     original = keyboard.type_line
 
-    def type_line(keys: keyboard.Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
+    def type_line(keys: keyboard.Keyboard, prompt: str, text: str, **more: Any) -> Conversation[None]:
         kept.append(text)
-        yield from original(keys, prompt, text, stale=stale)
+        yield from original(keys, prompt, text, **more)
 
     replace_everywhere(monkeypatch, "type_line", original, type_line)
     return kept
@@ -62,8 +62,7 @@ def test_without_safe_typing_lines_are_entered_that_nobody_meant(
 ) -> None:
     """A line sent at once and not read back, as scripts do. Its pace alone would hide what reading back is for."""
 
-    def blind(keys: keyboard.Keyboard, prompt: str, text: str, *, stale: str = "") -> Conversation[None]:
-        del stale
+    def blind(keys: keyboard.Keyboard, prompt: str, text: str, **_: Any) -> Conversation[None]:
         meant.append(text)
         yield Send(text.encode())
         yield Pause(0.2)

@@ -29,6 +29,7 @@ from serialfix.console.shells import NoAnswer, ShellLost, at_prompt, submit, typ
 from serialfix.steps import Output
 
 SCREENFUL = 18  # lines of less than 80 columns that fit a screen together with two markers and a prompt
+_NUMBERED = re.compile(r"(\d{1,9}):")
 ROUNDS = 3  # how often a whole is fetched again when its checksum does not hold
 
 
@@ -285,6 +286,7 @@ def take(rows: Iterable[Row], whole: Whole, first: int, *, begin: str, end: str)
     head: list[str] = []
     parts: list[str] = []
     number = 0
+    begun: re.Match[str] | None = None
     seen = False
     for row in rows:
         if row.text == begin:
@@ -294,9 +296,14 @@ def take(rows: Iterable[Row], whole: Whole, first: int, *, begin: str, end: str)
             continue
         elif row.text == end:
             break
-        elif first and row.text.startswith(f"{number + 1 if number else first}:"):
+        elif first and (begun := _NUMBERED.match(row.text)) and int(begun[1]) == (number + 1 if number else first):
             _keep(whole, number, parts)
-            number, parts = (number + 1 if number else first), [row.text]
+            number, parts = int(begun[1]), [row.text]
+        elif number and _text(parts).endswith("$"):
+            # The line before is whole, so rows in between were lost; what goes on here is told by its number.
+            if begun and int(begun[1]) > number:
+                _keep(whole, number, parts)
+                number, parts = int(begun[1]), [row.text]
         else:
             (parts if number else head).append(row.text)
     if not seen:
@@ -338,9 +345,13 @@ def contents(text: str, page: str) -> Iterator[tuple[bytes, str]]:
 
 def _keep(whole: Whole, number: int, parts: list[str]) -> None:
     """Keep a line that was put together from its rows, if its end was seen."""
-    text = "".join(part.ljust(COLUMNS) for part in parts).rstrip()
+    text = _text(parts)
     if number and text.endswith("$"):
         whole.lines[number] = text[len(f"{number}:") : -1]
+
+
+def _text(parts: list[str]) -> str:
+    return "".join(part.ljust(COLUMNS) for part in parts).rstrip()
 
 
 def _sha256(content: bytes) -> str:

@@ -92,11 +92,16 @@ def _mode(screen: Screen) -> Mode:
 
 
 def _previewed(screen: Screen) -> str:
-    """The channel named by a header that ends the screen's text, or an empty string.
+    """The channel named by a header behind which the cursor stands, or an empty string.
 
-    The bytes around the header are unknown (windows-sac.md 1.7), so only its text lines are relied on.
+    The bytes around the header are unknown (windows-sac.md 1.7), so only its text lines are relied on. Below the cursor
+    may stand what a channel showed that was closed while it was drawn.
     """
-    if screen.last_row() != PREVIEW_LAST_LINE:
+    rows = screen.once(Screen.rows)
+    above = screen.cursor_row
+    while above >= 0 and not rows[above]:
+        above -= 1
+    if above < 0 or rows[above] != PREVIEW_LAST_LINE:
         return ""
-    names = [found[1] for row in screen.rows() if (found := _PREVIEW_NAME.fullmatch(row))]
+    names = [found[1] for row in rows[:above] if (found := _PREVIEW_NAME.fullmatch(row))]
     return names[-1] if names else ""

@@ -137,7 +137,7 @@ def come_back(*prompts: str) -> Conversation[str]:
     ours = tuple(_at(prompt, prompt) for prompt in prompts)
     # A redraw passes through every mode, but not through a prompt that nobody could know, alone at the cursor; should
     # it go on behind it, what is typed next is not read back where it should stand.
-    found: Found = yield Expect(ours, timeout=20.0, quiet=1.0)
+    found: Found = yield Expect(ours, timeout=20.0, quiet=2.0)
     if found.name in prompts:
         return found.name
     modes: list[Kind] = []

@@ -110,3 +110,11 @@ def test_a_password_prompt_shows_nothing_but_stars(typed: str) -> None:
 def test_every_kind_has_words_and_every_line_a_kind() -> None:
     assert set(IN_WORDS) == set(get_args(Kind))
     assert {kind for kind, _ in LINES} | {"preview", "unknown"} == set(get_args(Kind))
+
+
+def test_a_header_in_the_middle_of_what_was_drawn_is_one() -> None:
+    """A channel that is closed while its screen is drawn leaves its last rows below the header."""
+    screen = Screen()
+    screen.feed(b"\x1b[2J" + b"".join(b"\x1b[%d;1Hold row %d" % (row, row) for row in range(1, 25)))
+    screen.feed(b"\x1b[9;1H\x1b[KName:                  SAC\r\n\x1b[KUse any other key to view this channel.\r\n\x1b[K")
+    assert read_mode(screen) == Mode("preview", name="SAC")

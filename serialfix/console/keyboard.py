@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from serialfix.console.dialogue import TIMEOUT, Conversation, Expect, Pause, Send, Shown
 from serialfix.console.markers import Markers
-from serialfix.console.screen import Screen
+from serialfix.console.screen import COLUMNS, Screen
 
 WINDOW = 32  # characters that may be under way unacknowledged
 ECHO_TIMEOUT = 20.0  # seconds for an echo while something else comes, such as a redraw
@@ -236,7 +236,11 @@ def _stands(line: str, stale: str) -> Shown:
 def _stand(screen: Screen, line: str, stale: str) -> bool:
     """Whether exactly ``line`` ends at the cursor, and nothing but ``stale`` stands behind it."""
     rest = screen.rest_of_line()
-    return screen.before_cursor(len(line)) == line and (not rest or stale.endswith(rest))
+    if screen.before_cursor(len(line)) == line:
+        return not rest or stale.endswith(rest)
+    # Wine's console leaves the cursor on the last cell of a full row until more comes.
+    last = bool(rest) and rest == line[-1:] and screen.cursor[1] == COLUMNS - 1
+    return last and screen.before_cursor(len(line) - 1) == line[:-1]
 
 
 def erase_line(prompt: str, length: int, *, stale: str = "", gone: tuple[Shown, ...] = ()) -> Conversation[None]:

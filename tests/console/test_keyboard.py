@@ -17,11 +17,13 @@ from serialfix.console.keyboard import (
     Keyboard,
     Pace,
     Untypable,
+    _stand,
     erase_line,
     strokes,
     type_line,
     vary_case,
 )
+from serialfix.console.screen import Screen
 from tests.console.pump import Editor, Pump
 
 PRINTABLE = st.characters(codec="ascii", exclude_categories=["Cc"])
@@ -209,3 +211,12 @@ def test_vary_case_changes_nothing_but_case(text: str) -> None:
 def test_a_case_that_already_differs_is_left() -> None:
     assert vary_case("CurrentControlSet") == "CurRentControlSet"
     assert vary_case("aaaa") == "aAaA"
+
+
+def test_a_row_may_be_full_while_the_cursor_stands_on_its_last_cell() -> None:
+    """As Wine's console paints it; the line goes on when more is typed."""
+    screen = Screen()
+    screen.feed(b"p>" + b"a" * 78 + b"\x1b[1;80H")
+    assert _stand(screen, "p>" + "a" * 78, "")
+    assert not _stand(screen, "p>" + "a" * 77 + "b", "")
+    assert not _stand(screen, "p>" + "a" * 79, "")

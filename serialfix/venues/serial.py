@@ -244,11 +244,12 @@ class SerialVenue:
                 raise Bug(f"the console can't be asked {request.query!r}")
             commands.append(request.query)
         writes = any(command.effect == "write" for command in commands)
-        hung = 0
+        hung = hung_in_power = 0
         for attempt in range(1, CONNECTS + 1):
-            self._entered = False
+            self._entered = reached = False
             try:
                 await self._reach_shell()
+                reached = True
                 await self._switch_to(commands[0])
                 return list(await self._exchange(commands, requests))
             except NoAnswer as problem:
@@ -272,7 +273,8 @@ class SerialVenue:
                     return [Unknown("PowerShell ended while it was asked")]
                 silent = isinstance(problem, ShellLost) and problem.found == "unknown"
                 hung = hung + 1 if silent else 0
-                if hung > 1 and commands[0].shell == "powershell":
+                hung_in_power += silent and reached
+                if hung_in_power > 1 and commands[0].shell == "powershell":
                     return [Unknown("PowerShell does not answer any more")]
                 # A second time: whatever stands there, another channel will not have it.
                 self._spoilt = self._spoilt or hung > 1

@@ -423,7 +423,7 @@ class SerialVenue:
             f"Windows refused the user name or the password of {self._login.user!r}.",
             why="A wrong password, a disabled or locked account, or a domain account while no domain controller "
             "is reached.",
-            advice="Check them and run the command again. It was tried once only, so that nobody is locked out.",
+            advice="Check them and run the command again. It is not tried again, so that nobody is locked out.",
         )
 
     async def _go_home(self) -> None:

@@ -419,11 +419,12 @@ class SerialVenue:
             raise
 
     def _refused(self) -> VmError:
+        tried = "twice, since the first time nothing was said" if self._doubts > 0 else "once only"
         return VmError(
             f"Windows refused the user name or the password of {self._login.user!r}.",
             why="A wrong password, a disabled or locked account, or a domain account while no domain controller "
             "is reached.",
-            advice="Check them and run the command again. It is not tried again, so that nobody is locked out.",
+            advice=f"Check them and run the command again. It was tried {tried}, so that nobody is locked out.",
         )
 
     async def _go_home(self) -> None:
